@@ -1,0 +1,49 @@
+# `make demo` and `make test` are all a newcomer needs: both make .venv and install what is missing into it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+OUT ?= out
+
+.PHONY: demo test lint types contract pytest notebooks bench clean
+.DEFAULT_GOAL := demo
+
+# package only
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -e .
+	touch $@
+
+# package and everything that checks it
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet -e ".[test]"
+	touch $@
+
+demo: $(VENV)/.installed
+	$(BIN)/nnft demo --out $(OUT)
+
+test: lint types contract pytest
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-test
+	$(BIN)/mypy
+
+contract: $(VENV)/.installed-test
+	$(BIN)/lint-imports
+
+# tests, doctests and the notebooks
+pytest: $(VENV)/.installed-test
+	$(BIN)/python -m pytest --nbmake tests diagrams numerics notebooks
+
+notebooks: $(VENV)/.installed-test
+	$(BIN)/python -m pytest --nbmake --overwrite notebooks
+
+bench: $(VENV)/.installed-test
+	$(BIN)/python benchmarks/run.py --out benchmarks/results
+
+clean:
+	rm -rf $(VENV) $(OUT) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
