@@ -1,0 +1,237 @@
+"""Diagrams: a lazy sequence of Feynman graphs held as compact arrays."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from functools import cached_property
+from itertools import accumulate
+from math import factorial
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diagrams.graph import INTERACTION, FeynmanGraph
+
+VertexType = tuple[int, int, int]  # degree, external legs, self-loops
+
+
+@dataclass(frozen=True, eq=False)
+class GraphBlock:
+    """Graphs with the same list of vertices, as arrays; the members share skeletons.
+
+    Parameters
+    ----------
+    types : tuple of (degree, legs, self-loops)
+        One entry for each vertex.
+    adjacency : uint8 array (m, V (V - 1) / 2)
+        Skeletons: strict upper triangles of their adjacency matrices.
+    skeleton : int32 array (G,)
+        Skeleton of each graph.
+    owners : uint8 array (G, n)
+        Vertex of each leg; an entry ``V + b`` joins the leg directly to leg ``b``.
+    symmetry, multiplicity : int64 array (G,)
+        Order of the automorphism group, and number of labelled diagrams behind each graph.
+    """
+
+    types: tuple[VertexType, ...]
+    adjacency: NDArray[np.uint8]
+    skeleton: NDArray[np.int32]
+    owners: NDArray[np.uint8]
+    symmetry: NDArray[np.int64]
+    multiplicity: NDArray[np.int64]
+    kind: str = INTERACTION
+    labelled: bool = True
+
+    def __len__(self) -> int:
+        return len(self.skeleton)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the arrays."""
+        return sum(a.nbytes for a in (self.adjacency, self.skeleton, self.owners, self.symmetry, self.multiplicity))
+
+    @property
+    def valences(self) -> tuple[int, ...]:
+        """Degrees of the vertices in increasing order."""
+        return tuple(sorted(d for d, _, _ in self.types))
+
+    def graph(self, index: int) -> FeynmanGraph:
+        """Make one member as a FeynmanGraph."""
+        n, V = self.owners.shape[1], len(self.types)
+        edges: list[tuple[int, int]] = []
+        for leg, owner in enumerate(self.owners[index].tolist()):
+            if owner < V:
+                edges.append((leg, n + owner))
+            elif leg < owner - V:
+                edges.append((leg, owner - V))
+        pairs = [(i, j) for i in range(V) for j in range(i + 1, V)]
+        for (i, j), m in zip(pairs, self.adjacency[self.skeleton[index]].tolist(), strict=True):
+            edges += [(n + i, n + j)] * m
+        for v, (_, _, loops) in enumerate(self.types):
+            edges += [(n + v, n + v)] * loops
+        return FeynmanGraph(n, tuple(edges), (self.kind,) * V, labelled=self.labelled)
+
+    def take(self, chosen: NDArray[np.intp]) -> GraphBlock:
+        """Return the block with some of its members."""
+        return replace(
+            self,
+            skeleton=self.skeleton[chosen],
+            owners=self.owners[chosen],
+            symmetry=self.symmetry[chosen],
+            multiplicity=self.multiplicity[chosen],
+        )
+
+    def with_kind(self, kind: str) -> GraphBlock:
+        """Return the block with every vertex of one kind."""
+        return replace(self, kind=kind)
+
+
+@dataclass(frozen=True, eq=False)
+class Diagrams(Sequence[FeynmanGraph]):
+    """A sequence of Feynman diagrams, stored as arrays; graph objects are made when asked for.
+
+    Supports ``len``, indexing, slicing, iteration, :meth:`filter`, :meth:`group_by`, concatenation with ``+`` and a
+    gallery in notebooks. Made by :func:`diagrams.enumerate_diagrams` or a theory's ``diagrams`` method.
+
+    Examples
+    --------
+    >>> from diagrams import enumerate_diagrams
+    >>> ds = enumerate_diagrams(valences=(4,), legs=2, loops=2)
+    >>> len(ds), ds.total_weight(), [d.symmetry_factor for d in ds]
+    (3, Fraction(2, 3), [4, 4, 6])
+    """
+
+    blocks: tuple[GraphBlock, ...] = field(default=())
+
+    @classmethod
+    def concatenate(cls, parts: Iterable[Diagrams]) -> Diagrams:
+        """Return the diagrams of all ``parts``, in that order."""
+        return cls(tuple(block for part in parts for block in part.blocks if len(block)))
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        return list(accumulate(len(b) for b in self.blocks))
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    @overload
+    def __getitem__(self, index: int) -> FeynmanGraph: ...
+    @overload
+    def __getitem__(self, index: slice) -> Diagrams: ...
+    def __getitem__(self, index: int | slice) -> FeynmanGraph | Diagrams:
+        if isinstance(index, slice):
+            return self._take(np.arange(len(self))[index])
+        i = index + len(self) if index < 0 else index
+        if not 0 <= i < len(self):
+            raise IndexError(f"diagram {index} of a collection of {len(self)}")
+        b = int(np.searchsorted(self._ends, i, side="right"))
+        return self.blocks[b].graph(i - (self._ends[b] - len(self.blocks[b])))
+
+    def _take(self, chosen: NDArray[np.intp]) -> Diagrams:
+        which = np.searchsorted(self._ends, chosen, side="right")
+        cuts = np.flatnonzero(np.diff(which)) + 1
+        parts = []
+        for run in np.split(np.arange(len(chosen)), cuts):
+            if len(run):
+                b = int(which[run[0]])
+                parts.append(self.blocks[b].take(chosen[run] - (self._ends[b] - len(self.blocks[b]))))
+        return Diagrams(tuple(parts))
+
+    def __iter__(self) -> Iterator[FeynmanGraph]:
+        return (block.graph(i) for block in self.blocks for i in range(len(block)))
+
+    def __add__(self, other: Diagrams) -> Diagrams:
+        return Diagrams(self.blocks + other.blocks)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Diagrams):
+            return NotImplemented
+        return len(self) == len(other) and Counter(self) == Counter(other)
+
+    def __hash__(self) -> int:
+        return hash((len(self), self.total_weight()))
+
+    def filter(self, predicate: Callable[[FeynmanGraph], Any]) -> Diagrams:
+        """Return the diagrams for which ``predicate(diagram)`` is true."""
+        return self._take(np.flatnonzero([bool(predicate(d)) for d in self]))
+
+    def group_by(self, key: Callable[[FeynmanGraph], Hashable]) -> dict[Hashable, Diagrams]:
+        """Return the diagrams sorted into groups of equal ``key(diagram)``, in order of first appearance."""
+        groups: dict[Hashable, list[int]] = {}
+        for i, d in enumerate(self):
+            groups.setdefault(key(d), []).append(i)
+        return {k: self._take(np.array(v)) for k, v in groups.items()}
+
+    def with_kind(self, kind: str) -> Diagrams:
+        """Return the same diagrams with every vertex of one kind (``"interaction"`` or ``"correlator"``)."""
+        return Diagrams(tuple(b.with_kind(kind) for b in self.blocks))
+
+    def total_weight(self) -> Fraction:
+        """Return the exact sum of 1/|Aut|.
+
+        With exchangeable legs |Aut| counts permutations of legs too; :meth:`labelled_weight` is then the sum over
+        the labelled diagrams that the members stand for.
+        """
+        return self._sum_over_symmetry(lambda block: np.ones(len(block), np.int64))
+
+    def labelled_weight(self) -> Fraction:
+        """Return the sum of 1/|Aut| over the labelled diagrams behind the members."""
+        return sum(
+            (Diagrams((b,)).total_weight() * (1 if b.labelled else factorial(b.owners.shape[1])) for b in self.blocks),
+            Fraction(0),
+        )
+
+    def _sum_over_symmetry(self, weight: Callable[[GraphBlock], NDArray[np.int64]]) -> Fraction:
+        total: Counter[int] = Counter()
+        for block in self.blocks:
+            values, inverse = np.unique(block.symmetry, return_inverse=True)
+            counts = np.bincount(inverse, weights=weight(block))
+            for s, c in zip(values.tolist(), counts.tolist(), strict=True):
+                total[s] += int(c)
+        return sum((Fraction(c, s) for s, c in total.items()), Fraction(0))
+
+    def weights_by_valences(self) -> dict[tuple[int, ...], Fraction]:
+        """Return the sum of 1/|Aut| over labelled diagrams for each multiset of vertex degrees."""
+        groups: dict[tuple[int, ...], list[GraphBlock]] = {}
+        for block in self.blocks:
+            groups.setdefault(block.valences, []).append(block)
+        return {k: Diagrams(tuple(v)).labelled_weight() for k, v in groups.items()}
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the arrays behind the collection."""
+        return sum(b.nbytes for b in self.blocks)
+
+    def to_tex(self, *, title: str = "Feynman diagrams") -> str:
+        """Return a LaTeX document (plain TikZ) that shows all diagrams with their symmetry factors."""
+        from diagrams.draw import gallery_tex
+
+        return gallery_tex(self, title=title)
+
+    def write_tex(self, path: str | Path, *, title: str = "Feynman diagrams") -> Path:
+        """Write :meth:`to_tex` to ``path``; the document compiles with pdflatex. Returns the path."""
+        path = Path(path)
+        path.write_text(self.to_tex(title=title), encoding="utf-8")
+        return path
+
+    def write_svg(self, path: str | Path, *, columns: int = 6) -> Path:
+        """Write one SVG picture of all diagrams on a grid. Returns the path."""
+        from diagrams.draw import gallery_svg
+
+        path = Path(path)
+        path.write_text(gallery_svg(self, columns=columns), encoding="utf-8")
+        return path
+
+    def _repr_html_(self) -> str:
+        from diagrams.draw import gallery_html
+
+        return gallery_html(self, total=len(self))
+
+    def __repr__(self) -> str:
+        return f"<Diagrams: {len(self)} diagrams, sum of 1/|Aut| = {self.total_weight()}>"
