@@ -1,0 +1,39 @@
+"""Symbolic core of nnft: Feynman diagrams, connected correlators and actions of random neural networks.
+
+Conventions: Euclidean signature, weight exp(-S), couplings with 1/n!, labelled external legs unless asked otherwise.
+"""
+
+from __future__ import annotations
+
+from diagrams.architectures import Architecture, cos_net
+from diagrams.collection import Diagrams
+from diagrams.correlators import ConnectedCorrelators, Correlator
+from diagrams.generate import enumerate_diagrams
+from diagrams.graph import FeynmanGraph
+from diagrams.latex import aslatex, write_tex
+from diagrams.pointfunctions import expand_channels
+from diagrams.reconstruction import one_variable_couplings
+from diagrams.rules import FeynmanRules
+from diagrams.series import Series
+from diagrams.symbols import symbol
+from diagrams.theory import Action, phi4, phi_n
+
+__all__ = [
+    "Action",
+    "Architecture",
+    "ConnectedCorrelators",
+    "Correlator",
+    "Diagrams",
+    "FeynmanGraph",
+    "FeynmanRules",
+    "Series",
+    "aslatex",
+    "cos_net",
+    "enumerate_diagrams",
+    "expand_channels",
+    "one_variable_couplings",
+    "phi4",
+    "phi_n",
+    "symbol",
+    "write_tex",
+]
