@@ -1,0 +1,139 @@
+"""Networks per second of the compiled ensemble kernel against batched array code.
+
+Each row measures the sums behind the connected correlators to four points at six points (209 components): the compiled
+kernel, and a cache-sized batched pipeline over numpy's fastest generator (SFC64) and, if it can be imported, torch.
+Rates are per second of CPU time of one thread, the best of several repetitions taken in turn, so that a noisy machine
+disturbs all alike; the last columns are wall time on all threads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import time
+from collections.abc import Callable
+from itertools import combinations_with_replacement
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import numba
+import numpy as np
+from _record import write
+
+from diagrams.architectures import cos_net
+from numerics.forward import NetworkModel
+from numerics.kernels import LANES
+from numerics.kernels.cpu import EnsembleKernel
+
+N_POINTS = 6
+PAIRS = np.array(list(combinations_with_replacement(range(N_POINTS), 2)))
+BATCHES = (64, 256, 1024)  # networks at a time; the best is reported
+SECONDS = {True: 0.15, False: 0.6}  # CPU time of one repetition
+
+
+def numpy_batch(input_dim: int, dtype: str, width: int, size: int, points: np.ndarray) -> Callable[[], Any]:
+    rng = np.random.Generator(np.random.SFC64(0))
+    x, real = points.astype(dtype), np.dtype(dtype).type
+
+    def run() -> Any:
+        w0 = rng.standard_normal((size, width, input_dim), dtype=real) * real(input_dim**-0.5)
+        w1 = rng.standard_normal((size, 1, width), dtype=real)
+        b0 = rng.random((size, width, 1), dtype=real) * real(2 * np.pi)
+        phi = np.matmul(w1, np.cos(w0 @ x.T + b0))[:, 0] * real(width**-0.5)
+        pairs = phi[:, PAIRS[:, 0]] * phi[:, PAIRS[:, 1]]
+        return phi.sum(0), pairs.sum(0), pairs.T @ phi, pairs.T @ pairs
+
+    return run
+
+
+def torch_batch(input_dim: int, dtype: str, width: int, size: int, points: np.ndarray) -> Callable[[], Any]:
+    import torch
+
+    torch.set_num_threads(1)
+    kind = getattr(torch, dtype)
+    x, left, right = torch.tensor(points, dtype=kind), *torch.tensor(PAIRS).T
+
+    def run() -> Any:
+        w0 = torch.randn(size, width, input_dim, dtype=kind) * input_dim**-0.5
+        w1 = torch.randn(size, 1, width, dtype=kind)
+        b0 = torch.rand(size, width, 1, dtype=kind) * (2 * np.pi)
+        phi = torch.matmul(w1, torch.cos(w0 @ x.T + b0))[:, 0] * width**-0.5
+        pairs = phi[:, left] * phi[:, right]
+        return phi.sum(0), pairs.sum(0), pairs.T @ phi, pairs.T @ pairs
+
+    return run
+
+
+def compiled(input_dim: int, dtype: str, width: int, n_blocks: int, points: np.ndarray) -> Callable[[], Any]:
+    model = NetworkModel.of(cos_net(input_dim=input_dim).at(N=width, sigma_w0=1, sigma_w1=1))
+    kernel = EnsembleKernel(model, points, max_points=4, seed=0, dtype=dtype)
+    blocks, sizes, sums = list(range(n_blocks)), [8 * LANES] * n_blocks, np.zeros((n_blocks, kernel.n_monomials))
+    return lambda: kernel.add(blocks, sizes, 0, 8, sums)
+
+
+def cpu_seconds(run: Callable[[], Any], repeat: int) -> float:
+    start = time.process_time()
+    for _ in range(repeat):
+        run()
+    return (time.process_time() - start) / repeat
+
+
+def measure(input_dim: int, dtype: str, width: int, *, quick: bool) -> dict[str, Any]:
+    points = np.linspace(-1, 1, N_POINTS * input_dim).reshape(N_POINTS, input_dim)
+    n_blocks = max(2, round(SECONDS[quick] * 1e8 / (8 * LANES * (width + 10)))) // 2 * 2
+    runs = {("numba", 8 * LANES * n_blocks): compiled(input_dim, dtype, width, n_blocks, points)}
+    peers = {"numpy": numpy_batch} | ({"torch": torch_batch} if importlib.util.find_spec("torch") else {})
+    for name, make in peers.items():
+        runs |= {(name, size): make(input_dim, dtype, width, size, points) for size in BATCHES}
+    threads = numba.get_num_threads()
+    numba.set_num_threads(1)
+    repeats = {key: max(1, round(SECONDS[quick] / cpu_seconds(run, 2))) for key, run in runs.items()}
+    rates: dict[str, float] = {}
+    for _ in range(3 if quick else 7):
+        for (name, size), run in runs.items():
+            rate = size / cpu_seconds(run, repeats[name, size])
+            rates[name] = max(rates.get(name, 0.0), rate)
+    numba.set_num_threads(threads)
+    return {"input_dim": input_dim, "dtype": dtype, "width": width, **rates, "wall": wall_rate(runs, quick=quick)}
+
+
+def wall_rate(runs: dict[tuple[str, int], Callable[[], Any]], *, quick: bool) -> float:
+    """Return networks per second of wall time of the compiled kernel on all threads."""
+    ((size, run),) = [(size, run) for (name, size), run in runs.items() if name == "numba"]
+    best = np.inf
+    for _ in range(3 if quick else 7):
+        start = time.perf_counter()
+        run()
+        best = min(best, time.perf_counter() - start)
+    return size / best
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer cases and repetitions, under a minute")
+    parser.add_argument("--out", type=Path, help="JSON file, or a folder for ensemble-<cpu>.json")
+    arguments = parser.parse_args()
+    rows = []
+    names = ["numba", "numpy"] + (["torch"] if importlib.util.find_spec("torch") else [])
+    heads = [f"{n}/s/core" for n in names] + ["ratio", f"wall, {numba.get_num_threads()} threads"]
+    print(f"{'case':>22}" + "".join(f"{head:>17}" for head in heads))
+    for width in (100,) if arguments.quick else (10, 100, 1000):
+        for input_dim in (1, 2):
+            for dtype in ("float32", "float64"):
+                row = measure(input_dim, dtype, width, quick=arguments.quick)
+                row["ratio"] = row["numba"] / max(row[name] for name in names[1:])
+                rows.append(row)
+                rates = "".join(f"{row[name]:17.4g}" for name in names)
+                case = f"cos d={input_dim} {dtype} N={width}"
+                print(f"{case:>22}{rates}{row['ratio']:17.1f}{row['wall']:17.4g}", flush=True)
+    if arguments.out:
+        threads = numba.get_num_threads()
+        unit = "networks per second"
+        print("wrote", write(arguments.out, "ensemble", rows, packages=("numba", "numpy"), unit=unit, threads=threads))
+
+
+if __name__ == "__main__":
+    main()

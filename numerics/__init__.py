@@ -1,0 +1,33 @@
+"""Numeric backend of nnft: sampled ensembles, compiled kernels, and the comparison of theory with both."""
+
+from __future__ import annotations
+
+import diagrams as _diagrams
+
+if not hasattr(_diagrams, "enumerate_diagrams"):
+    raise ImportError(
+        f"nnft needs its own package 'diagrams', but Python found another one at {_diagrams.__file__}. "
+        "An unrelated distribution on PyPI has the same name: install nnft into a fresh virtual environment."
+    )
+
+from numerics.backends import usable_gpu
+from numerics.compare import Comparison, compare
+from numerics.ensemble import Ensemble
+from numerics.lower import Kernel, lower
+from numerics.point_action import PointAction, point_action
+from numerics.results import Estimate
+from numerics.schwinger_dyson import SchwingerDyson, schwinger_dyson_test
+
+__all__ = [
+    "Comparison",
+    "Ensemble",
+    "Estimate",
+    "Kernel",
+    "PointAction",
+    "SchwingerDyson",
+    "compare",
+    "lower",
+    "point_action",
+    "schwinger_dyson_test",
+    "usable_gpu",
+]

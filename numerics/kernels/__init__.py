@@ -1,0 +1,139 @@
+"""Compiled ensemble kernels, and what every kernel of an ensemble shares: how one neuron is drawn and evaluated.
+
+The stream of random words is part of a result's definition, so it is fixed here, once, for all backends. Neurons are
+drawn in rounds of a few neurons, as many as fill whole Philox calls. A round uses its words in order: first the
+normals, pair by pair (Box-Muller), then one word for each uniform phase. Normals are dealt to neurons in turn: output
+weight, then the ``input_dim`` input weights.
+
+- float64: a pair takes three words. The radius uses 64 bits, ``u = (w0 + (w1 + 1/2) / 2**32) / 2**32``; the angle and
+  any phase use 32, ``t = w / 2**32`` turns. Angles only ever enter through sines and cosines of whole multiples, and
+  2**32 equidistant angles average every such harmonic below the 2**32-nd exactly.
+- float32: a pair takes two words, ``u = (w0 // 2 + 1/2) / 2**31`` and ``t = int32(w1) / 2**32``. So float32 networks
+  are other networks than the float64 ones of the same seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from itertools import combinations_with_replacement
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+LANES = 128  # networks evaluated side by side in a compiled kernel
+
+
+@dataclass(frozen=True)
+class Neuron:
+    """How the hidden feature h(x; theta) of one neuron is drawn and evaluated.
+
+    Parameters
+    ----------
+    name : str
+        Name of the architecture's feature.
+    n_phases : int
+        Uniform phases per neuron, in turns, added to the argument (0 or 1).
+    argument_unit : float
+        Factor on w.x: ``1 / (2 pi)`` where the activation takes turns.
+    activation : str
+        Elementary function in the compiled kernels.
+    evaluate : callable
+        The same function over an array namespace, ``evaluate(xp, argument)``.
+    """
+
+    name: str
+    n_phases: int
+    argument_unit: float
+    activation: str
+    evaluate: Callable[[Any, Any], Any]
+
+
+def cos_turns(xp: Any, turns: Any) -> Any:
+    """Return cos(2 pi turns), in the type of the argument."""
+    return xp.cos(turns * xp.asarray(2 * np.pi, dtype=turns.dtype))
+
+
+NEURONS = {"cos": Neuron("cos", 1, 0.5 / np.pi, "cos_turns", cos_turns)}
+
+
+def neuron(name: str) -> Neuron:
+    """Return how the neurons of the architecture called ``name`` are drawn.
+
+    Raises
+    ------
+    NotImplementedError
+        If there is no kernel for it.
+    """
+    if name not in NEURONS:
+        raise NotImplementedError(
+            f"there is no ensemble kernel for the architecture {name!r}; there is one for {', '.join(sorted(NEURONS))}"
+        )
+    return NEURONS[name]
+
+
+@dataclass(frozen=True)
+class Round:
+    """The random words of one round of neurons.
+
+    Parameters
+    ----------
+    n_neurons : int
+        Neurons per round.
+    n_pairs : int
+        Pairs of normals.
+    words_per_pair : int
+        3 in float64, 2 in float32.
+    n_phases : int
+        Phases in the round.
+    """
+
+    n_neurons: int
+    n_pairs: int
+    words_per_pair: int
+    n_phases: int
+
+    @property
+    def n_words(self) -> int:
+        """Words in use."""
+        return self.n_pairs * self.words_per_pair + self.n_phases
+
+    @property
+    def n_calls(self) -> int:
+        """Philox calls, four words each."""
+        return -(-self.n_words // 4)
+
+    @property
+    def words_per_neuron(self) -> float:
+        """Words drawn per neuron, the unused ones included."""
+        return 4 * self.n_calls / self.n_neurons
+
+
+def neuron_round(neuron: Neuron, input_dim: int, dtype: str) -> Round:
+    """Return the round that draws fewest words per neuron, of 1, 2 or 4 neurons.
+
+    Examples
+    --------
+    >>> neuron_round(NEURONS["cos"], 1, "float64"), neuron_round(NEURONS["cos"], 1, "float32").n_calls
+    (Round(n_neurons=1, n_pairs=1, words_per_pair=3, n_phases=1), 3)
+    """
+    words_per_pair = 3 if dtype == "float64" else 2
+    rounds = [Round(k, -(-k * (input_dim + 1) // 2), words_per_pair, k * neuron.n_phases) for k in (1, 2, 4)]
+    return min(rounds, key=lambda r: (r.words_per_neuron, r.n_neurons))
+
+
+@cache
+def index_tuples(n_points: int, degree: int) -> NDArray[np.int64]:
+    """Return all index tuples ``i <= j <= ...`` of a degree in lexicographic order, shape (K, degree), read-only.
+
+    Examples
+    --------
+    >>> index_tuples(2, 3).tolist()
+    [[0, 0, 0], [0, 0, 1], [0, 1, 1], [1, 1, 1]]
+    """
+    tuples = np.array(list(combinations_with_replacement(range(n_points), degree)), dtype=np.int64)
+    tuples = tuples.reshape(-1, degree)
+    tuples.setflags(write=False)
+    return tuples

@@ -1,0 +1,218 @@
+"""Source text of the compiled CPU kernel.
+
+Words and normals are stored in planes (word ``4 c + j`` in plane j, normal ``2 p + j`` in plane j): LLVM tests for
+overlap of rows over a whole loop nest at once, and rows that alternate would fail the test and be left scalar.
+"""
+
+from __future__ import annotations
+
+from textwrap import indent
+
+from numerics import elementary
+from numerics.kernels import LANES, neuron, neuron_round, philox
+
+UNROLLED_DIMS = 4  # up to here w.x is one expression, beyond it is summed in a buffer
+
+_STORE = {"float64": "U64(w{} | U64({magic:#x})).view(np.float64) - TWO_52", "float32": "np.uint32(w{})"}
+_RADIUS = {
+    "float64": "(radius[l] + (rest[l] + HALF) * UNIT) * UNIT",
+    "float32": "(np.float32(np.int32(radius[l] >> np.uint32(1))) + HALF) * np.float32(2.0**-31)",
+}
+_ANGLE = {"float64": "angle[l] * UNIT", "float32": "np.float32(np.int32(angle[l])) * UNIT"}
+
+_MODULE = """
+from numba import njit, prange
+
+FLAGS = {{'contract', 'nsz', 'reassoc'}}
+U64 = np.uint64
+LANES = {lanes}
+ZERO = np.{dtype}(0.0)
+HALF = np.{dtype}(0.5)
+MINUS_TWO = np.{dtype}(-2.0)
+UNIT = np.{dtype}(2.0**-32)
+TWO_52 = 2.0**52
+
+
+@njit(fastmath=FLAGS, error_model='numpy')
+def draw(block, first, neurons, key0, key1, words):
+    for call in range({n_calls}):
+        a = words[0, call]
+        b = words[1, call]
+        c = words[2, call]
+        d = words[3, call]
+        for l in range(LANES):
+            w0, w1, w2, w3 = philox4x32(U64(first + l), U64(block), U64(neurons), U64(call), key0, key1)
+            a[l] = {word0}
+            b[l] = {word1}
+            c[l] = {word2}
+            d[l] = {word3}
+
+
+@njit(fastmath=FLAGS, error_model='numpy')
+def transform(words, normals, phases):
+    for pair in range({n_pairs}):
+        w = {words_per_pair} * pair
+        radius = words[w % 4, w // 4]
+        rest = words[(w + 1) % 4, (w + 1) // 4]
+        angle = words[(w + {words_per_pair} - 1) % 4, (w + {words_per_pair} - 1) // 4]
+        left = normals[0, pair]
+        right = normals[1, pair]
+        for l in range(LANES):
+            u = {radius}
+            t = {angle}
+            r = np.sqrt(MINUS_TWO * {log}(u))
+            left[l] = r * {cos}(t)
+            right[l] = r * {sin}(t)
+    for k in range({n_phases}):
+        w = {words_per_pair} * {n_pairs} + k
+        angle = words[w % 4, w // 4]
+        phase = phases[k]
+        for l in range(LANES):
+            phase[l] = {angle}
+
+
+@njit(fastmath=FLAGS, error_model='numpy')
+def add_neuron(k, points, normals, phases, argument, field):
+    q = k * {n_normals}
+    readout = normals[q % 2, q // 2]
+    phase = phases[k]
+{weights}    for i in range(points.shape[0]):
+        value = field[i]
+{add_neuron}
+
+@njit(fastmath=FLAGS, error_model='numpy')
+def add_monomials(rows, factors, products, total):
+    n_rows = rows.shape[0]
+    for p in range(n_rows):
+        row = rows[p]
+        s = ZERO
+        if factors[p, 1] < 0:
+            for l in range(LANES):
+                s += row[l]
+        else:
+            x = rows[factors[p, 0]]
+            y = rows[factors[p, 1]]
+            for l in range(LANES):
+                v = x[l] * y[l]
+                row[l] = v
+                s += v
+        total[p] += s
+    for p in range(products.shape[0]):
+        x = rows[products[p, 0]]
+        y = rows[products[p, 1]]
+        s = ZERO
+        for l in range(LANES):
+            s += x[l] * y[l]
+        total[n_rows + p] += s
+
+
+@njit(fastmath=FLAGS, error_model='numpy')
+def evaluate(block, first, width, points, scale, bias, key0, key1, words, normals, phases, argument, rows):
+    n_points = points.shape[0]
+    n_rounds = (width + {n_neurons} - 1) // {n_neurons}
+    for i in range(n_points):
+        for l in range(LANES):
+            rows[i, l] = ZERO
+    for r in range(n_rounds + (bias > ZERO)):
+        draw(block, first, r if r < n_rounds else {output_round}, key0, key1, words)
+        transform(words, normals, phases)
+        for k in range(min({n_neurons}, width - {n_neurons} * r)):
+            add_neuron(k, points, normals, phases, argument, rows)
+    for i in range(n_points):
+        for l in range(LANES):
+            rows[i, l] = rows[i, l] * scale + bias * normals[0, 0, l]
+
+
+@njit
+def buffers():
+    words = np.empty((4, {n_calls}, LANES), np.{stored})
+    normals = np.empty((2, {n_pairs}, LANES), np.{dtype})
+    return words, normals, np.empty(({n_neurons}, LANES), np.{dtype}), np.empty(LANES, np.{dtype})
+
+
+@njit(fastmath=FLAGS, error_model='numpy')
+def add_block(block, n_nets, group0, group1, width, points, scale, bias, key0, key1, factors, products, total):
+    words, normals, phases, argument = buffers()
+    rows = np.empty((factors.shape[0], LANES), np.{dtype})
+    for group in range(group0, min(group1, (n_nets + LANES - 1) // LANES)):
+        first = group * LANES
+        evaluate(block, first, width, points, scale, bias, key0, key1, words, normals, phases, argument, rows)
+        for i in range(points.shape[0]):
+            for l in range(n_nets - first, LANES):
+                rows[i, l] = ZERO
+        add_monomials(rows, factors, products, total)
+
+
+@njit(parallel=True, error_model='numpy', cache=True)
+def sample_block(block, group0, width, points, scale, bias, key0, key1, outputs):
+    for g in prange(outputs.shape[0]):
+        words, normals, phases, argument = buffers()
+        evaluate(block, (group0 + g) * LANES, width, points, scale, bias, key0, key1, words, normals, phases, argument,
+                 outputs[g])
+
+
+@njit(parallel=True, error_model='numpy', cache=True)
+def add_blocks(blocks, sizes, group0, group1, width, points, scale, bias, key0, key1, factors, products, totals):
+    for b in prange(blocks.shape[0]):
+        add_block(blocks[b], sizes[b], group0, group1, width, points, scale, bias, key0, key1, factors, products,
+                  totals[b])
+"""
+
+
+def _add_neuron(input_dim: int, activation: str) -> str:
+    """Return the lines that add one neuron to the field ``value`` at point ``i``."""
+    if input_dim <= UNROLLED_DIMS:
+        head = [f"x{mu} = points[i, {mu}]" for mu in range(input_dim)]
+        products = " + ".join(f"w{mu}[l] * x{mu}" for mu in range(input_dim))
+        lines = [*head, "for l in range(LANES):", f"    value[l] += readout[l] * {activation}({products} + phase[l])"]
+    else:
+        lines = [
+            "for l in range(LANES):",
+            "    argument[l] = phase[l]",
+            f"for mu in range({input_dim}):",
+            "    x = points[i, mu]",
+            "    w = normals[(q + mu + 1) % 2, (q + mu + 1) // 2]",
+            "    for l in range(LANES):",
+            "        argument[l] += w[l] * x",
+            "for l in range(LANES):",
+            f"    value[l] += readout[l] * {activation}(argument[l])",
+        ]
+    return indent("\n".join(lines), " " * 8) + "\n"
+
+
+def _weights(input_dim: int) -> str:
+    """Return the lines that name the rows of the input weights of neuron ``k``."""
+    dims = range(1, input_dim + 1) if input_dim <= UNROLLED_DIMS else ()
+    return "".join(f"    w{mu - 1} = normals[(q + {mu}) % 2, (q + {mu}) // 2]\n" for mu in dims)
+
+
+def kernel_source(name: str, input_dim: int, dtype: str) -> str:
+    """Return the text of the module with the compiled kernel of an architecture.
+
+    Parameters
+    ----------
+    name : str
+        Architecture, a key of :data:`numerics.kernels.NEURONS`.
+    input_dim : int
+        Components of a point.
+    dtype : {"float64", "float32"}
+        Type in which networks are evaluated; sums of blocks are float64 always.
+
+    Raises
+    ------
+    NotImplementedError
+        If there is no kernel for the architecture.
+    """
+    model = neuron(name)
+    plan = neuron_round(model, input_dim, dtype)
+    elementary_names = {"log", "cos_turns", "sin_turns", model.activation}
+    names = {f: elementary.function_name(f, dtype) for f in elementary_names}
+    stores = {f"word{i}": _STORE[dtype].format(i, magic=0x4330000000000000) for i in range(4)}
+    body = _MODULE.format(
+        lanes=LANES, dtype=dtype, stored="float64" if dtype == "float64" else "uint32",
+        n_calls=plan.n_calls, n_pairs=plan.n_pairs, n_phases=plan.n_phases, n_neurons=plan.n_neurons,
+        words_per_pair=plan.words_per_pair, n_normals=input_dim + 1, output_round=philox.OUTPUT_ROUND,
+        radius=_RADIUS[dtype], angle=_ANGLE[dtype], log=names["log"], cos=names["cos_turns"], sin=names["sin_turns"],
+        add_neuron=_add_neuron(input_dim, names[model.activation]), weights=_weights(input_dim), **stores,
+    )  # fmt: skip
+    return "\n".join([elementary.library(elementary_names, dtype), philox.source(), body])

@@ -1,0 +1,138 @@
+"""The compiled CPU kernel of an ensemble: networks are drawn, evaluated, added to sums of monomials, and forgotten.
+
+Lanes are networks: a group of :data:`LANES` networks is kept as structure of arrays in the first-level cache, neurons
+are the outer loop, and every inner loop runs over the lanes without calls or branches, so that LLVM makes vector code
+of it. Nothing is stored per network. The sums of a block are added group by group in order, so they do not depend on
+the number of threads, nor on how blocks are dealt to calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from itertools import combinations_with_replacement
+from typing import TYPE_CHECKING, Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from numerics._codegen import load_module
+from numerics.kernels import LANES, philox
+from numerics.kernels._cpu_source import kernel_source
+
+if TYPE_CHECKING:
+    from numerics.forward import NetworkModel
+
+
+@cache
+def kernel_module(name: str, input_dim: int, dtype: str) -> Any:
+    """Return the module made of :func:`kernel_source`; its functions are compiled at their first calls."""
+    return load_module(kernel_source(name, input_dim, dtype), label=f"ensemble_{name}_{input_dim}d_{dtype}")
+
+
+@cache
+def monomial_tables(n_points: int, max_points: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return how each monomial of the field at the points is a product of two earlier ones.
+
+    Monomials of degree 1 to ``max_points`` are ordered by degree and, within a degree, as index tuples
+    ``i <= j <= ...`` in lexicographic order. Those of degree at most ``(max_points + 1) // 2`` are kept as rows.
+
+    Parameters
+    ----------
+    n_points : int
+    max_points : int
+
+    Returns
+    -------
+    factors : array (n_rows, 2)
+        The two rows whose product a row is; -1 for the field itself.
+    products : array (n_products, 2)
+        The two rows of each higher monomial.
+
+    Examples
+    --------
+    >>> factors, products = monomial_tables(2, 4)
+    >>> factors.tolist()
+    [[-1, -1], [-1, -1], [0, 0], [0, 1], [1, 1]]
+    >>> len(products)  # 4 of degree 3, 5 of degree 4
+    9
+    """
+    stored = (max_points + 1) // 2
+    tuples = [t for g in range(1, max_points + 1) for t in combinations_with_replacement(range(n_points), g)]
+    row = {t: i for i, t in enumerate(tuples) if len(t) <= stored}
+    factors = [(row[t[:-1]], row[t[-1:]]) if len(t) > 1 else (-1, -1) for t in row]
+    products = [(row[t[:stored]], row[t[stored:]]) for t in tuples[len(row) :]]
+    return _table(factors), _table(products)
+
+
+def _table(pairs: list[tuple[int, int]]) -> NDArray[np.int64]:
+    table = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    table.setflags(write=False)
+    return table
+
+
+def n_threads() -> int:
+    """Return the number of threads that numba runs a kernel on (``numba.set_num_threads``)."""
+    return int(numba.get_num_threads())
+
+
+class EnsembleKernel:
+    """The compiled kernel with its parameters: adds the sums of blocks of networks to an array.
+
+    Parameters
+    ----------
+    model : NetworkModel
+    points : array (n_points, input_dim)
+    max_points : int
+        Highest degree of the monomials.
+    seed : int
+        ``0 <= seed < 2**64``.
+    dtype : {"float64", "float32"}
+        Type of the evaluation.
+    """
+
+    def __init__(
+        self, model: NetworkModel, points: NDArray[np.float64], *, max_points: int, seed: int, dtype: str
+    ) -> None:
+        real = np.dtype(dtype).type
+        tables = monomial_tables(len(points), max_points)
+        self.n_monomials = sum(map(len, tables))
+        self._module = kernel_module(model.neuron.name, model.input_dim, dtype)
+        scaled = np.ascontiguousarray(points * model.input_scale, dtype=dtype)
+        scales = real(model.output_scale), real(model.output_bias)
+        key = (np.uint64(word) for word in philox.key_words(seed))
+        self._arguments = (model.width, scaled, *scales, *key, *tables)
+
+    @property
+    def seconds_per_group(self) -> float:
+        """Rough cost of one group of lanes, from which callers choose how much to do at once."""
+        width, points = self._arguments[0], self._arguments[1]
+        return 1e-9 * LANES * (width * (5 * (1 + points.shape[1]) + len(points)) + self.n_monomials)
+
+    def add(
+        self, blocks: Sequence[int], sizes: Sequence[int], group0: int, group1: int, sums: NDArray[np.float64]
+    ) -> None:
+        """Add the lane groups ``group0`` to ``group1 - 1`` of each block to its row of ``sums``.
+
+        Parameters
+        ----------
+        blocks, sizes : sequence of int
+            Numbers of the blocks, and networks in each.
+        group0, group1 : int
+            Groups of :data:`~numerics.kernels.LANES` networks; those beyond the end of a block are left out.
+        sums : array (n_blocks, n_monomials)
+            Changed in place.
+        """
+        numbers, counts = np.array(blocks, dtype=np.int64), np.array(sizes, dtype=np.int64)
+        self._module.add_blocks(numbers, counts, group0, group1, *self._arguments, sums)
+
+    def outputs(self, block: int, start: int, count: int) -> NDArray[np.floating[Any]]:
+        """Return the outputs of networks ``start`` to ``start + count - 1`` of a block, shape (count, n_points)."""
+        group0, group1 = start // LANES, -(-(start + count) // LANES)
+        width, points, *rest = self._arguments[:6]
+        result = np.empty((group1 - group0, len(points), LANES), dtype=points.dtype)
+        self._module.sample_block(block, group0, width, points, *rest, result)
+        flat = result.transpose(0, 2, 1).reshape(-1, len(points))
+        begin = start - group0 * LANES
+        return np.ascontiguousarray(flat[begin : begin + count])

@@ -1,0 +1,211 @@
+"""Estimate: measured connected correlators with their errors and full covariance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from html import escape
+from itertools import permutations
+from math import floor, isfinite, log10
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from numerics.estimators import BlockSums, Cumulants, estimate_cumulants
+
+_ROWS = 12  # components per order that a table shows
+
+
+def format_uncertainty(value: float, error: float) -> str:
+    """Return ``value`` with two digits of ``error`` in parentheses, in units of the last digits shown.
+
+    An error of ten or more is printed whole, ``1230(120)``; one between 1 and 10 keeps its decimal point; numbers far
+    from one get an exponent.
+
+    Parameters
+    ----------
+    value, error : float
+        Number and its standard error.
+
+    Examples
+    --------
+    >>> format_uncertainty(0.49983, 0.00121), format_uncertainty(-12.3456, 1.23), format_uncertainty(1234.5, 123.0)
+    ('0.4998(12)', '-12.3(1.2)', '1234(123)')
+    >>> format_uncertainty(1.23456e-7, 4.5e-9), format_uncertainty(0.5, 0.0), format_uncertainty(0.5, float("nan"))
+    ('1.235(45)e-07', '0.5(0)', '0.5(nan)')
+    """
+    if not (isfinite(value) and isfinite(error)) or error <= 0:
+        return f"{value:.12g}({error:.3g})"
+    size = max(abs(value), error)
+    exponent = floor(log10(size))
+    if -5 < exponent < 7:
+        return _fixed(value, error)
+    return f"{_fixed(value / 10.0**exponent, error / 10.0**exponent)}e{exponent:+03d}"
+
+
+def _fixed(value: float, error: float) -> str:
+    digits = max(0, 1 - floor(log10(float(f"{error:.1e}"))))  # the error is rounded first: 0.0996 becomes 0.10
+    if error >= 9.5:
+        return f"{value:.0f}({error:.0f})"
+    shown = f"{error:.{digits}f}" if float(f"{error:.1e}") >= 1 else f"{round(error * 10**digits)}"
+    return f"{value:.{digits}f}({shown})"
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """Connected correlators measured on an ensemble, as unbiased cumulants of the outputs at a set of points.
+
+    Every order n is kept on the unique index tuples ``i <= j <= ...`` into the points. Make one with
+    :meth:`numerics.ensemble.Ensemble.connected_correlators`.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Variables ``cumulant_n``, ``stderr_n`` on ``component_n`` and ``jackknife_n`` on ``(block, component_n)``, whose
+        product over blocks is the covariance; coordinates ``points`` and ``index_n``; what was run in ``attrs``.
+    """
+
+    dataset: xr.Dataset
+
+    @classmethod
+    def from_sums(cls, sums: BlockSums, points: NDArray[np.float64], attrs: Mapping[str, Any]) -> Estimate:
+        """Return the estimate of all orders in block sums.
+
+        Parameters
+        ----------
+        sums : BlockSums
+        points : array (n_points, input_dim)
+        attrs : mapping
+            What to record: strings and numbers. The number of networks and of blocks is added.
+
+        Raises
+        ------
+        ValueError
+            If there are too few samples or blocks.
+        """
+        data = xr.Dataset(coords={"points": (("point", "coordinate"), points)})
+        for n in range(1, sums.max_points + 1):
+            data = data.assign(_variables(n, estimate_cumulants(sums, n)))
+            data = data.set_coords(f"index_{n}")
+        run = {"n_nets": sums.n_samples, "n_blocks": len(sums.counts), "max_points": sums.max_points}
+        return cls(data.assign_attrs({**run, **attrs}))
+
+    @property
+    def orders(self) -> tuple[int, ...]:
+        """The orders n that were measured, 1 to ``max_points``."""
+        return tuple(range(1, int(self.dataset.attrs["max_points"]) + 1))
+
+    @property
+    def n_nets(self) -> int:
+        """Number of networks."""
+        return int(self.dataset.attrs["n_nets"])
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of jackknife blocks: the covariance has at most this rank, less one."""
+        return int(self.dataset.attrs["n_blocks"])
+
+    @property
+    def points(self) -> NDArray[np.float64]:
+        """The points, shape (n_points, input_dim)."""
+        return self._array("points")
+
+    def indices(self, n: int) -> NDArray[np.int64]:
+        """Return the unique index tuples of order n in lexicographic order, shape (K, n)."""
+        self._check(n)
+        indices: NDArray[np.int64] = self.dataset[f"index_{n}"].values
+        return indices
+
+    def values(self, n: int) -> NDArray[np.float64]:
+        """Return the n-point connected correlators, shape (K,), in the order of :meth:`indices`."""
+        self._check(n)
+        return self._array(f"cumulant_{n}")
+
+    def errors(self, n: int) -> NDArray[np.float64]:
+        """Return their standard errors, shape (K,)."""
+        self._check(n)
+        return self._array(f"stderr_{n}")
+
+    def covariance(self, n: int | None = None) -> NDArray[np.float64]:
+        """Return the covariance matrix of the values.
+
+        Parameters
+        ----------
+        n : int, optional
+            One order; default: the components of all orders one after the other, order 1 first, each in the order of
+            :meth:`indices`.
+
+        Returns
+        -------
+        array (K, K)
+        """
+        for order in (wanted := self.orders if n is None else (n,)):
+            self._check(order)
+        deviations = np.hstack([self._array(f"jackknife_{order}") for order in wanted])
+        covariance: NDArray[np.float64] = deviations.T @ deviations
+        return covariance
+
+    def tensor(self, n: int) -> NDArray[np.float64]:
+        """Return the n-point correlators as a full symmetric tensor, ``n_points`` along each of n axes."""
+        self._check(n)
+        tensor = np.empty((len(self.points),) * n)
+        legs, values = self.indices(n).T, self.values(n)
+        for order in permutations(range(n)):
+            tensor[tuple(legs[i] for i in order)] = values
+        return tensor
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything but the covariance in plain Python types, ready for JSON."""
+        cumulants = {
+            n: {
+                "indices": self.indices(n).tolist(),
+                "values": self.values(n).tolist(),
+                "errors": self.errors(n).tolist(),
+            }
+            for n in self.orders
+        }
+        return {**self.dataset.attrs, "points": self.points.tolist(), "cumulants": cumulants}
+
+    def _array(self, name: str) -> NDArray[np.float64]:
+        array: NDArray[np.float64] = self.dataset[name].values
+        return array
+
+    def _check(self, n: int) -> None:
+        if n not in self.orders:
+            raise KeyError(f"no {n!r}-point correlators were measured; there are n = 1 to {self.orders[-1]}")
+
+    def _title(self) -> str:
+        what = self.dataset.attrs.get("architecture", "samples")
+        return f"{what}: {self.n_nets} networks at {len(self.points)} points"
+
+    def _rows(self) -> Iterator[tuple[str, str]]:
+        for n in self.orders:
+            components = list(zip(self.indices(n), self.values(n), self.errors(n), strict=True))
+            for index, value, error in components[:_ROWS]:
+                legs = ", ".join(f"x_{i + 1}" for i in index)
+                yield f"Gc{n}({legs})", format_uncertainty(float(value), float(error))
+            if len(components) > _ROWS:
+                yield f"Gc{n}", f"... {len(components) - _ROWS} more"
+
+    def __str__(self) -> str:
+        return "\n".join([self._title(), *(f"  {name} = {text}" for name, text in self._rows())])
+
+    def __repr__(self) -> str:
+        return f"<Estimate {self._title()}, orders {self.orders}>"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(f"<tr><td>{escape(name)}</td><td>{escape(text)}</td></tr>" for name, text in self._rows())
+        head = "<tr><th>connected correlator</th><th>measured</th></tr>"
+        return f"<table><caption>{escape(self._title())}</caption>{head}{rows}</table>"
+
+
+def _variables(n: int, cumulants: Cumulants) -> dict[str, tuple[Any, NDArray[Any]]]:
+    component = f"component_{n}"
+    return {
+        f"index_{n}": ((component, f"leg_{n}"), cumulants.indices),
+        f"cumulant_{n}": (component, cumulants.values),
+        f"stderr_{n}": (component, cumulants.errors),
+        f"jackknife_{n}": (("block", component), cumulants.deviations),
+    }

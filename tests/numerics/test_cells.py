@@ -1,0 +1,111 @@
+"""The public contract: cells that must run exactly as typed, and the names that packages export."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import sympy
+
+import diagrams
+import numerics
+
+EXPORTED = {
+    diagrams: [
+        "Action", "Architecture", "ConnectedCorrelators", "Correlator", "Diagrams", "FeynmanGraph", "FeynmanRules",
+        "Series", "aslatex", "cos_net", "enumerate_diagrams", "expand_channels", "one_variable_couplings", "phi4",
+        "phi_n", "symbol", "write_tex",
+    ],
+    numerics: [
+        "Comparison", "Ensemble", "Estimate", "Kernel", "PointAction", "SchwingerDyson", "compare", "lower",
+        "point_action", "schwinger_dyson_test", "usable_gpu",
+    ],
+}  # fmt: skip
+
+
+def test_exported_names():
+    for package, names in EXPORTED.items():
+        assert sorted(package.__all__) == names
+        assert all(hasattr(package, name) for name in names)
+
+
+def test_cell_1_enumerate(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    from diagrams import enumerate_diagrams, phi4
+
+    theory = phi4()
+    G2 = theory.diagrams(legs=2, max_loops=2)
+    assert [(d.n_loops, d.symmetry_factor) for d in G2] == [(0, 1), (1, 2), (2, 4), (2, 4), (2, 6)]
+    assert type(G2[-1].graph).__name__ == "MultiGraph"
+    assert {data["kind"] for _, data in G2[-1].graph.nodes(data=True)} == {"leg", "interaction"}
+    amplitude = theory.amplitude(G2[-1])
+    assert amplitude.as_coeff_Mul()[0] == sympy.Rational(1, 6)
+    assert amplitude.has(sympy.Integral)
+    assert list(theory.correlator(legs=2, order=2)) == [0, 1, 2]
+    G2.write_tex("two_point.tex")
+    assert (tmp_path / "two_point.tex").read_text().count(r"\begin{tikzpicture}") == 5
+    ds = enumerate_diagrams(
+        valences=(4,), legs=4, loops=3, connected=True, one_particle_irreducible=False,
+        self_loops=True, tadpoles=True, labelled=True,
+    )  # fmt: skip
+    free = enumerate_diagrams(valences=(4,), legs=4, loops=3, labelled=False)
+    assert sum(d.multiplicity for d in free) == len(ds)
+    assert free.total_weight() * 24 == ds.total_weight()
+    assert "<svg" in G2._repr_html_()
+    assert theory._repr_latex_()
+
+
+def test_cell_2_derive_an_action(capsys):
+    from diagrams import cos_net, one_variable_couplings
+
+    net = cos_net(input_dim=1)
+    Gc = net.connected_correlators(max_points=6)
+    x = sympy.symbols("a b c d", real=True)
+    assert Gc[4](*x).has(net.N)
+    S = Gc.action(order=2)
+    assert list(S.coupling(4)) == [1, 2]
+    assert len(S.coupling(4).diagrams) == 4
+    print(S.to_latex(terms_per_line=2))
+    assert "N^{-2}" in capsys.readouterr().out
+    assert one_variable_couplings(order=3)[4][2].has(diagrams.symbol("k6"))
+    back = S.correlators(order=2)
+    assert back[4](*x) == Gc[4](*x)
+
+
+def test_cell_3_check_on_sampled_networks():
+    from diagrams import cos_net
+    from numerics import Ensemble, compare, lower, point_action
+
+    net = cos_net(input_dim=1)
+    x = np.linspace(-1, 1, 6)[:, None]
+    net20 = net.at(N=20, sigma_w0=1, sigma_w1=1)
+    measured = Ensemble(net20, n_nets=10**6, seed=0, backend="numba").connected_correlators(
+        x, max_points=4, progress=True
+    )
+    result = compare(net20, measured)
+    assert result.max_pull < 5
+    assert result.pulls.shape == (6 + 21 + 56 + 126,)
+    assert 0 < result.chi2 < 4 * result.dof
+    assert len(result.table) == len(result.pulls)
+    f = lower(net20.connected_correlators(max_points=4)[4], backend="numba")
+    values = f(x[:, None], x[None, :], x[0], x[1])
+    exact = net20.connected_correlators(max_points=4)[4](-1, sympy.Rational(-1, 5), -1, sympy.Rational(-3, 5))
+    assert values.shape == (6, 6)
+    np.testing.assert_allclose(values[0, 2], float(exact), rtol=1e-12)
+    A = point_action(net20, x[:2], order=2)
+    assert A.couplings[4].shape == (2, 2, 2, 2)
+    phi = np.zeros((7, 2))
+    assert A.value(phi).shape == (7,)
+    assert A.gradient(phi).shape == (7, 2)
+
+
+def test_a_foreign_package_named_diagrams_is_reported(tmp_path):
+    (tmp_path / "diagrams").mkdir()
+    (tmp_path / "diagrams" / "__init__.py").write_text("class Diagram: ...\n")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import numerics"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode
+    assert "ImportError" in done.stderr
+    assert str(tmp_path / "diagrams" / "__init__.py") in done.stderr
+    assert "virtual environment" in done.stderr
