@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import combinations, pairwise
 from math import comb, factorial, prod
@@ -107,10 +107,11 @@ def enumerate_diagrams(
 
 
 def _check_valences(valences: Sequence[int]) -> tuple[int, ...]:
-    allowed = tuple(sorted(set(valences), reverse=True))
-    if not allowed:
+    if not isinstance(valences, Iterable):
+        raise TypeError(f"valences must be a sequence of integers such as (4,), got {valences!r}")
+    if not (given := tuple(valences)):
         raise ValueError("valences is empty: give the allowed numbers of half-edges at a vertex, for example (4,)")
-    for d in allowed:
+    for d in given:
         if isinstance(d, bool) or not isinstance(d, int | np.integer):
             raise TypeError(f"valences must be integers, got {d!r}")
         if d < 3:
@@ -118,7 +119,7 @@ def _check_valences(valences: Sequence[int]) -> tuple[int, ...]:
                 f"valence {d} is not allowed: every vertex needs at least 3 half-edges, because chains of 2-leg "
                 "vertices (and trees of 1-leg ones) make the number of diagrams at a loop order infinite"
             )
-    return tuple(int(d) for d in allowed)
+    return tuple(sorted({int(d) for d in given}, reverse=True))
 
 
 def _check_count(name: str, value: int) -> None:
