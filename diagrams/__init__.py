@@ -8,6 +8,7 @@ from __future__ import annotations
 from diagrams.architectures import Architecture, cos_net
 from diagrams.collection import Diagrams
 from diagrams.correlators import ConnectedCorrelators, Correlator
+from diagrams.counting import count_diagrams, total_weight
 from diagrams.generate import enumerate_diagrams
 from diagrams.graph import FeynmanGraph
 from diagrams.latex import aslatex, write_tex
@@ -29,11 +30,13 @@ __all__ = [
     "Series",
     "aslatex",
     "cos_net",
+    "count_diagrams",
     "enumerate_diagrams",
     "expand_channels",
     "one_variable_couplings",
     "phi4",
     "phi_n",
     "symbol",
+    "total_weight",
     "write_tex",
 ]

@@ -22,7 +22,7 @@ Ints = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _compare_row(A: Ints, n: int, i: int, cells: Ints, images: Ints) -> int:
     """Compare row ``i`` with the row of the vertex that ``images[i]`` puts there, its best arrangement.
 
@@ -52,7 +52,7 @@ def _compare_row(A: Ints, n: int, i: int, cells: Ints, images: Ints) -> int:
     return 0
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _search(A: Ints, n: int, last: int, base: int, cells: Ints, images: Ints, tried: Ints) -> int:
     """Look for a renumbering that makes rows ``base .. last`` larger, with ``images[base]`` chosen by the caller.
 
@@ -82,7 +82,7 @@ def _search(A: Ints, n: int, last: int, base: int, cells: Ints, images: Ints, tr
             i -= 1
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _start_search(n: int, level: int, image: int, images: Ints) -> None:
     for t in range(n):
         images[level, t] = t
@@ -90,7 +90,7 @@ def _start_search(n: int, level: int, image: int, images: Ints) -> None:
     images[level, image] = level
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _prefix_is_canonical(A: Ints, n: int, last: int, cells: Ints, images: Ints, tried: Ints) -> bool:
     """Necessary condition with rows ``0 .. last`` known."""
     for level in range(last + 1):
@@ -103,7 +103,7 @@ def _prefix_is_canonical(A: Ints, n: int, last: int, cells: Ints, images: Ints, 
     return True
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _find(parent: Ints, x: int) -> int:
     while parent[x] != x:
         parent[x] = parent[parent[x]]
@@ -111,15 +111,28 @@ def _find(parent: Ints, x: int) -> int:
     return x
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _automorphisms(
-    A: Ints, n: int, cells: Ints, images: Ints, tried: Ints, parent: Ints, failed: Ints, generators: Ints
-) -> tuple[int, int]:
-    """Return (order of the automorphism group, number of generators), or (0, 0) if the matrix is not canonical."""
+    A: Ints,
+    n: int,
+    cells: Ints,
+    images: Ints,
+    tried: Ints,
+    parent: Ints,
+    failed: Ints,
+    generators: Ints,
+    levels: Ints,
+    carriers: int,
+) -> tuple[int, int, int]:
+    """Return (group order, order of its action on the first ``carriers`` vertices, number of generators).
+
+    All are zero if the matrix is not canonical.
+
+    Generator g fixes all vertices before ``levels[g]`` and moves that one (a strong generating set).
+    """
     for v in range(n):
         parent[v] = v
-    order = 1
-    n_generators = 0
+    order, acting, n_generators = 1, 1, 0
     for level in range(n - 2, -1, -1):
         end = level + 1
         while end < n and cells[level, end] == cells[level, level]:
@@ -132,7 +145,7 @@ def _automorphisms(
             _start_search(n, level, image, images)
             outcome = _search(A, n, n - 1, level, cells, images, tried)
             if outcome == 1:
-                return 0, 0
+                return 0, 0, 0
             if outcome < 0:
                 failed[root] = 1
                 continue
@@ -141,15 +154,18 @@ def _automorphisms(
                 a, b = _find(parent, v), _find(parent, images[n, v])
                 if a != b:
                     parent[max(a, b)] = min(a, b)
+            levels[n_generators] = level
             n_generators += 1
         orbit = 0
         for v in range(level, end):
             orbit += _find(parent, v) == _find(parent, level)
         order *= orbit
-    return order, n_generators
+        if level < carriers:
+            acting *= orbit
+    return order, acting, n_generators
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _may_connect(A: Ints, n: int, last: int, missing: Ints, bridgeless: bool, seen: Ints, stack: Ints) -> bool:
     """Reject when a component is closed before the graph is complete (or would close through a single line)."""
     seen[:] = 0
@@ -174,7 +190,7 @@ def _may_connect(A: Ints, n: int, last: int, missing: Ints, bridgeless: bool, se
     return True
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _has_bridge(A: Ints, n: int, seen: Ints, stack: Ints) -> bool:
     for i in range(n):
         for j in range(i + 1, n):
@@ -197,7 +213,7 @@ def _has_bridge(A: Ints, n: int, seen: Ints, stack: Ints) -> bool:
     return False
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _refine(A: Ints, n: int, i: int, cells: Ints) -> None:
     """Cells after row ``i``: vertices stay together when they were and have the same entry in that row."""
     for t in range(n):
@@ -207,38 +223,76 @@ def _refine(A: Ints, n: int, i: int, cells: Ints) -> None:
             cells[i + 1, t] = t
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _grown(array: Bytes, used: int) -> Bytes:
-    larger = np.empty((max(64, 2 * array.shape[0]), array.shape[1]), array.dtype)
+    larger = np.empty((2 * array.shape[0], array.shape[1]), array.dtype)
     larger[:used] = array[:used]
     return larger
 
 
-@njit(cache=True)
-def skeletons(
-    degrees: Ints, colours: Ints, connected: bool, bridgeless: bool
-) -> tuple[Bytes, NDArray[np.int64], Bytes, NDArray[np.int64]]:
-    """Generate all canonical multigraphs without self-loops.
+@njit(cache=True, nogil=True)
+def _count_components(A: Ints, n: int, seen: Ints, stack: Ints) -> int:
+    seen[:] = 0
+    count = 0
+    for source in range(n):
+        if seen[source]:
+            continue
+        count += 1
+        seen[source] = 1
+        stack[0] = source
+        depth = 1
+        while depth:
+            depth -= 1
+            v = stack[depth]
+            for w in range(n):
+                if A[v, w] and not seen[w]:
+                    seen[w] = 1
+                    stack[depth] = w
+                    depth += 1
+    return count
 
-    Parameters
-    ----------
-    degrees : int64 array (n,)
-        Number of lines to other vertices at each vertex; n >= 2.
-    colours : int64 array (n,)
-        Vertices of equal colour may be exchanged; equal colours stand together and have equal degrees.
-    connected, bridgeless : bool
-        Keep only connected graphs, only graphs that no single line disconnects (implies connected).
 
-    Returns
-    -------
-    adjacency : uint8 array (m, n (n - 1) / 2)
-        Strict upper triangles, row by row.
-    order : int64 array (m,)
-        Order of the automorphism group (of vertices; exchanges of parallel lines are not counted).
-    generators : uint8 array (k, n)
-        Generators of the groups, as images of the vertices.
-    first : int64 array (m + 1,)
-        ``generators[first[g] : first[g + 1]]`` belong to graph g.
+@njit(cache=True, nogil=True)
+def _has_tadpole(A: Ints, n: int, counts: Ints, seen: Ints, stack: Ints) -> bool:
+    """Check for a line that splits off a part without legs."""
+    for i in range(n):
+        for j in range(n):
+            if A[i, j] != 1:
+                continue
+            seen[:] = 0
+            seen[i] = 1
+            stack[0] = i
+            depth = 1
+            n_legs = 0
+            while depth and not seen[j]:
+                depth -= 1
+                v = stack[depth]
+                n_legs += counts[v]
+                for w in range(n):
+                    if A[v, w] and not seen[w] and not (v == i and w == j):
+                        seen[w] = 1
+                        stack[depth] = w
+                        depth += 1
+            if not seen[j] and n_legs == 0:
+                return True
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _skeletons(
+    degrees: Ints,
+    colours: Ints,
+    counts: Ints,
+    components: int,
+    bridgeless: bool,
+    tadpoles: bool,
+    limit: int,
+    stop: Bytes,
+) -> tuple[Bytes, Ints, Bytes, Ints]:
+    """Generate all canonical multigraphs without self-loops on one list of vertices (two or more).
+
+    Arguments as in :func:`skeletons`, for one list: lines to other vertices and legs of each vertex, and its colour.
+    Returns upper triangles (m, n (n - 1) / 2), orders (m, 2), generators (k, n + 1) and where they begin (m + 1, 1).
     """
     n = degrees.size
     A = np.zeros((n, n), np.int64)
@@ -247,12 +301,14 @@ def skeletons(
     images = np.zeros((n + 2, n), np.int64)
     tried, parent, failed = np.zeros(n + 1, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)
     seen, stack = np.zeros(n, np.int64), np.zeros(n, np.int64)
-    found = np.zeros((n * n, n), np.int64)
+    found, levels = np.zeros((n * n, n), np.int64), np.zeros(n * n, np.int64)
     adjacency = np.empty((64, n * (n - 1) // 2), np.uint8)
-    order = np.empty((64, 1), np.int64)
+    order = np.empty((64, 2), np.int64)
     first = np.zeros((64, 1), np.int64)
-    generators = np.empty((64, n), np.uint8)
+    generators = np.empty((64, n + 1), np.uint8)
     n_graphs, n_generators = 0, 0
+    connected = components == 1
+    carriers = (counts > 0).sum()
     for t in range(1, n):
         cells[0, t] = cells[0, t - 1] if colours[t] == colours[t - 1] else t
     i, j, entering = 0, 1, True
@@ -289,19 +345,25 @@ def skeletons(
             continue
         if missing[i]:
             continue
+        if stop[0]:
+            break
         _refine(A, n, i, cells)
         if i < n - 2:
-            keep = not (connected or bridgeless) or _may_connect(A, n, i, missing, bridgeless, seen, stack)
+            keep = not connected or _may_connect(A, n, i, missing, bridgeless, seen, stack)
             if keep and (i == 0 or _prefix_is_canonical(A, n, i, cells, images, tried)):
                 i, j, entering = i + 1, i + 2, True
             continue
         if missing[n - 1]:
             continue
-        if (connected or bridgeless) and not _may_connect(A, n, n - 1, missing, bridgeless, seen, stack):
+        if connected and not _may_connect(A, n, n - 1, missing, bridgeless, seen, stack):
             continue
         if bridgeless and _has_bridge(A, n, seen, stack):
             continue
-        size, count = _automorphisms(A, n, cells, images, tried, parent, failed, found)
+        if not connected and _count_components(A, n, seen, stack) != components:
+            continue
+        if not tadpoles and _has_tadpole(A, n, counts, seen, stack):
+            continue
+        size, acting, count = _automorphisms(A, n, cells, images, tried, parent, failed, found, levels, carriers)
         if size == 0:
             continue
         if n_graphs + 1 >= order.shape[0]:
@@ -314,71 +376,113 @@ def skeletons(
                 adjacency[n_graphs, place] = A[a, b]
                 place += 1
         order[n_graphs, 0] = size
+        order[n_graphs, 1] = acting
         for g in range(count):
+            generators[n_generators + g, n] = levels[g]
             for v in range(n):
                 generators[n_generators + g, v] = found[g, v]
         n_generators += count
         n_graphs += 1
         first[n_graphs, 0] = n_generators
-    return adjacency[:n_graphs], order[:n_graphs, 0], generators[:n_generators], first[: n_graphs + 1, 0]
+        if n_graphs > limit:
+            break
+    return adjacency[:n_graphs], order[:n_graphs], generators[:n_generators], first[: n_graphs + 1]
 
 
-@njit(cache=True)
-def leg_assignments(counts: Ints, permutations: Ints) -> tuple[Bytes, NDArray[np.int64]]:
-    """Distribute labelled legs over vertices, one representative of each orbit under vertex permutations.
+@njit(cache=True, nogil=True)
+def _colours(types: Bytes, n: int) -> Ints:
+    colours = np.zeros(n, np.int64)
+    for v in range(1, n):
+        colours[v] = colours[v - 1] + (not (types[v] == types[v - 1]).all())
+    return colours
+
+
+@njit(cache=True, nogil=True)
+def skeletons(
+    types: Bytes, sizes: Ints, components: Ints, bridgeless: bool, tadpoles: bool, limit: int, stop: Bytes
+) -> tuple[Bytes, Ints, Ints, Ints, Bytes, Ints]:
+    """Generate all canonical multigraphs on each of many lists of vertices.
 
     Parameters
     ----------
-    counts : int64 array (v,)
-        Number of legs of each of the v leg-carrying vertices; the labels are ``0 .. sum(counts) - 1``.
-    permutations : int64 array (g, v)
-        All elements of the group acting on those vertices.
+    types : uint8 array (T, V, 3)
+        Lists of (degree, external legs, self-loops), filled up to V entries; vertices with legs come first, equal
+        vertices stand together.
+    sizes : int64 array (T,)
+        Number of vertices of each list.
+    components : int64 array (T,)
+        Number of connected components wanted (0 for the empty list).
+    bridgeless : bool
+        Only graphs that no single line disconnects.
+    tadpoles : bool
+        False drops graphs in which a line splits off a part without legs.
+    limit : int
+        Stop after more graphs than this.
+    stop : uint8 array (1,)
+        Stop soon after another thread puts a one there.
 
     Returns
     -------
-    owners : uint8 array (k, n)
-        The vertex (position in ``counts``) of each label.
-    stabiliser : int64 array (k,)
-        Number of group elements that leave the assignment as it is.
+    adjacency : uint8 array
+        Strict upper triangles, row by row, one graph after the other.
+    start : int64 array (S + 1,)
+        Where each begins.
+    vertex_list : int64 array (S,)
+        List of vertices of each graph.
+    order : int64 array (S, 2)
+        Order of the automorphism group (of vertices; exchanges of parallel lines are not counted), and of the group
+        in which it permutes the vertices with legs.
+    generators : uint8 array (k, V + 1)
+        Strong generators as images of the vertices; the last entry is the first vertex that is moved.
+    first : int64 array (S + 1,)
+        ``generators[first[s] : first[s + 1]]`` belong to graph s.
     """
-    n = counts.sum()
-    left = counts.copy()
-    owner = np.full(n, -1, np.int64)
-    owners = np.empty((64, n), np.uint8)
-    stabiliser = np.empty((64, 1), np.int64)
-    found, place = 0, 0
-    while place >= 0:
-        v = owner[place]
-        if v >= 0:
-            left[v] += 1
-        v += 1
-        while v < counts.size and left[v] == 0:
-            v += 1
-        if v == counts.size:
-            owner[place] = -1
-            place -= 1
-            continue
-        owner[place] = v
-        left[v] -= 1
-        if place < n - 1:
-            place += 1
-            continue
-        fixed = 0
-        for g in range(permutations.shape[0]):
-            difference = 0
-            for t in range(n):
-                difference = permutations[g, owner[t]] - owner[t]
-                if difference:
-                    break
-            if difference < 0:
-                fixed = -1
-                break
-            fixed += difference == 0
-        if fixed > 0:
-            if found == owners.shape[0]:
-                owners, stabiliser = _grown(owners, found), _grown(stabiliser, found)
-            for t in range(n):
-                owners[found, t] = owner[t]
-            stabiliser[found, 0] = fixed
-            found += 1
-    return owners[:found], stabiliser[:found, 0]
+    v_max = types.shape[1]
+    adjacency, used = np.empty((1024, 1), np.uint8), 0
+    start, first = np.zeros((64, 1), np.int64), np.zeros((64, 1), np.int64)
+    vertex_list, order = np.empty((64, 1), np.int64), np.empty((64, 2), np.int64)
+    generators = np.empty((64, v_max + 1), np.uint8)
+    n_found, n_generators = 0, 0
+    for t in range(sizes.size):
+        n = sizes[t]
+        counts = types[t, :n, 1].astype(np.int64)
+        degrees = types[t, :n, 0] - counts - 2 * types[t, :n, 2].astype(np.int64)
+        if n > 1:
+            rows, orders, moves, begin = _skeletons(
+                degrees, _colours(types[t], n), counts, components[t], bridgeless, tadpoles, limit - n_found, stop
+            )
+        else:
+            rows = np.empty((1 if degrees.sum() == 0 and components[t] == n else 0, 0), np.uint8)
+            orders, begin = np.ones((1, 2), np.int64), np.zeros((2, 1), np.int64)
+            moves = np.empty((0, n + 1), np.uint8)
+        while used + rows.size > adjacency.shape[0]:
+            adjacency = _grown(adjacency, used)
+        while n_found + rows.shape[0] + 1 > start.shape[0]:
+            start, first = _grown(start, n_found + 1), _grown(first, n_found + 1)
+            vertex_list, order = _grown(vertex_list, n_found), _grown(order, n_found)
+        while n_generators + moves.shape[0] > generators.shape[0]:
+            generators = _grown(generators, n_generators)
+        for g in range(moves.shape[0]):
+            for v in range(n):
+                generators[n_generators + g, v] = moves[g, v]
+            generators[n_generators + g, v_max] = moves[g, n]
+        for r in range(rows.shape[0]):
+            for q in range(rows.shape[1]):
+                adjacency[used + q, 0] = rows[r, q]
+            used += rows.shape[1]
+            vertex_list[n_found, 0] = t
+            order[n_found] = orders[r]
+            n_found += 1
+            start[n_found, 0] = used
+            first[n_found, 0] = n_generators + begin[r + 1, 0]
+        n_generators += moves.shape[0]
+        if n_found > limit or stop[0]:
+            break
+    return (
+        adjacency[:used, 0].copy(),
+        start[: n_found + 1, 0].copy(),
+        vertex_list[:n_found, 0].copy(),
+        order[:n_found].copy(),
+        generators[:n_generators].copy(),
+        first[: n_found + 1, 0].copy(),
+    )

@@ -150,9 +150,9 @@ class Architecture:
         return replace(
             self,
             feature=self.feature.subs(checked),
-            width=self.width.subs(checked),
-            sigma_w1=self.sigma_w1.subs(checked),
-            sigma_b1=self.sigma_b1.subs(checked),
+            width=self.width.xreplace(checked),
+            sigma_w1=self.sigma_w1.xreplace(checked),
+            sigma_b1=self.sigma_b1.xreplace(checked),
             values=tuple(sorted({**dict(self.values), **{s.name: v for s, v in checked.items()}}.items())),
         )
 
@@ -173,6 +173,8 @@ class Architecture:
         if missing := self._symbols():
             given = ", ".join(f"{name}=..." for name in missing)
             raise ValueError(f"parameter(s) {missing} of this {self.name} net have no numbers: use net.at({given})")
+        if symbolic := [name for name, value in self.values if not value.is_number]:
+            raise ValueError(f"parameter(s) {symbolic} of this {self.name} net are expressions, not numbers: {self}")
         return {"sigma_b1": 0.0} | {name: float(value) for name, value in self.values}
 
     def correlator_series(self, n: int) -> Series:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, combinations
 from math import factorial
 from pathlib import Path
 from typing import Any, overload
@@ -15,31 +15,43 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from diagrams.graph import INTERACTION, FeynmanGraph
+from diagrams.graph import INTERACTION, KINDS, FeynmanGraph
 
 VertexType = tuple[int, int, int]  # degree, external legs, self-loops
 
 
 @dataclass(frozen=True, eq=False)
 class GraphBlock:
-    """Graphs with the same list of vertices, as arrays; the members share skeletons.
+    """Graphs of one real field as arrays; many graphs share a skeleton, many skeletons a list of vertices.
 
     Parameters
     ----------
-    types : tuple of (degree, legs, self-loops)
-        One entry for each vertex.
-    adjacency : uint8 array (m, V (V - 1) / 2)
-        Skeletons: strict upper triangles of their adjacency matrices.
+    types : uint8 array (T, V, 3)
+        Lists of (degree, external legs, self-loops), filled up with zeros.
+    sizes : int64 array (T,)
+        Number of vertices of each list.
+    adjacency : uint8 array
+        Strict upper triangles of the adjacency matrices of all skeletons, one after the other.
+    start : int64 array (S + 1,)
+        Where each begins.
+    vertex_list : int64 array (S,)
+        List of vertices of each skeleton.
     skeleton : int32 array (G,)
         Skeleton of each graph.
     owners : uint8 array (G, n)
         Vertex of each leg; an entry ``V + b`` joins the leg directly to leg ``b``.
     symmetry, multiplicity : int64 array (G,)
         Order of the automorphism group, and number of labelled diagrams behind each graph.
+    kind : str
+        Kind of all vertices.
+    labelled : bool
     """
 
-    types: tuple[VertexType, ...]
+    types: NDArray[np.uint8]
+    sizes: NDArray[np.int64]
     adjacency: NDArray[np.uint8]
+    start: NDArray[np.int64]
+    vertex_list: NDArray[np.int64]
     skeleton: NDArray[np.int32]
     owners: NDArray[np.uint8]
     symmetry: NDArray[np.int64]
@@ -51,28 +63,41 @@ class GraphBlock:
         return len(self.skeleton)
 
     @property
-    def nbytes(self) -> int:
-        """Memory of the arrays."""
-        return sum(a.nbytes for a in (self.adjacency, self.skeleton, self.owners, self.symmetry, self.multiplicity))
+    def n_legs(self) -> int:
+        """Number of external legs."""
+        return int(self.owners.shape[1])
 
     @property
-    def valences(self) -> tuple[int, ...]:
-        """Degrees of the vertices in increasing order."""
-        return tuple(sorted(d for d, _, _ in self.types))
+    def nbytes(self) -> int:
+        """Memory of the arrays."""
+        arrays = (self.types, self.sizes, self.adjacency, self.start, self.vertex_list)
+        per_graph = (self.skeleton, self.owners, self.symmetry, self.multiplicity)
+        return sum(a.nbytes for a in arrays + per_graph if 0 not in a.strides)  # a constant takes no memory
+
+    def valences(self) -> dict[tuple[int, ...], NDArray[np.intp]]:
+        """Return the members with each multiset of vertex degrees."""
+        lists = [tuple(sorted(row[:size, 0].tolist())) for row, size in zip(self.types, self.sizes, strict=True)]
+        number = {key: i for i, key in enumerate(dict.fromkeys(lists))}
+        of_list = np.array([number[key] for key in lists])
+        of_graph = of_list[self.vertex_list[self.skeleton]]
+        groups = {key: np.flatnonzero(of_graph == i) for key, i in number.items()}
+        return {key: members for key, members in groups.items() if len(members)}
 
     def graph(self, index: int) -> FeynmanGraph:
         """Make one member as a FeynmanGraph."""
-        n, V = self.owners.shape[1], len(self.types)
+        s = int(self.skeleton[index])
+        t = int(self.vertex_list[s])
+        n, V = self.n_legs, int(self.sizes[t])
         edges: list[tuple[int, int]] = []
         for leg, owner in enumerate(self.owners[index].tolist()):
             if owner < V:
                 edges.append((leg, n + owner))
             elif leg < owner - V:
                 edges.append((leg, owner - V))
-        pairs = [(i, j) for i in range(V) for j in range(i + 1, V)]
-        for (i, j), m in zip(pairs, self.adjacency[self.skeleton[index]].tolist(), strict=True):
-            edges += [(n + i, n + j)] * m
-        for v, (_, _, loops) in enumerate(self.types):
+        entries = self.adjacency[self.start[s] : self.start[s + 1]].tolist()
+        for (i, j), m in zip(combinations(range(n, n + V), 2), entries, strict=True):
+            edges += [(i, j)] * m
+        for v, loops in enumerate(self.types[t, :V, 2].tolist()):
             edges += [(n + v, n + v)] * loops
         return FeynmanGraph(n, tuple(edges), (self.kind,) * V, labelled=self.labelled)
 
@@ -87,7 +112,15 @@ class GraphBlock:
         )
 
     def with_kind(self, kind: str) -> GraphBlock:
-        """Return the block with every vertex of one kind."""
+        """Return the block with every vertex of one kind.
+
+        Raises
+        ------
+        ValueError
+            If there is no such kind.
+        """
+        if kind not in KINDS:
+            raise ValueError(f"unknown vertex kind {kind!r}; allowed: {list(KINDS)}")
         return replace(self, kind=kind)
 
 
@@ -178,7 +211,11 @@ class Diagrams(Sequence[FeynmanGraph]):
         With exchangeable legs |Aut| counts permutations of legs too; :meth:`labelled_weight` is then the sum over
         the labelled diagrams that the members stand for.
         """
-        return self._sum_over_symmetry(lambda block: np.ones(len(block), np.int64))
+        total: Counter[int] = Counter()
+        for block in self.blocks:
+            values, counts = np.unique(block.symmetry, return_counts=True)
+            total.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+        return sum((Fraction(c, s) for s, c in total.items()), Fraction(0))
 
     def labelled_weight(self) -> Fraction:
         """Return the sum of 1/|Aut| over the labelled diagrams behind the members."""
@@ -187,21 +224,17 @@ class Diagrams(Sequence[FeynmanGraph]):
             Fraction(0),
         )
 
-    def _sum_over_symmetry(self, weight: Callable[[GraphBlock], NDArray[np.int64]]) -> Fraction:
-        total: Counter[int] = Counter()
-        for block in self.blocks:
-            values, inverse = np.unique(block.symmetry, return_inverse=True)
-            counts = np.bincount(inverse, weights=weight(block))
-            for s, c in zip(values.tolist(), counts.tolist(), strict=True):
-                total[s] += int(c)
-        return sum((Fraction(c, s) for s, c in total.items()), Fraction(0))
-
     def weights_by_valences(self) -> dict[tuple[int, ...], Fraction]:
         """Return the sum of 1/|Aut| over labelled diagrams for each multiset of vertex degrees."""
+        return {valences: found.labelled_weight() for valences, found in self.by_valences().items()}
+
+    def by_valences(self) -> dict[tuple[int, ...], Diagrams]:
+        """Return the diagrams sorted by their vertex degrees, without making any graph."""
         groups: dict[tuple[int, ...], list[GraphBlock]] = {}
         for block in self.blocks:
-            groups.setdefault(block.valences, []).append(block)
-        return {k: Diagrams(tuple(v)).labelled_weight() for k, v in groups.items()}
+            for valences, members in block.valences().items():
+                groups.setdefault(valences, []).append(block.take(members))
+        return {k: Diagrams(tuple(v)) for k, v in groups.items()}
 
     @property
     def nbytes(self) -> int:

@@ -40,7 +40,7 @@ class CorrelatorSource(Protocol):
         """Return the n-point function as a Series."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Correlator:
     """One connected n-point function: call it with n points.
 
@@ -85,7 +85,10 @@ class Correlator:
             raise TypeError(f"the {self.n}-point correlator takes {self.n} points, got {len(points)}")
         given = [as_point(p, self.input_dim) for p in points]
         pairs = zip(self.points, given, strict=True)
-        return self.expr.subs({s: v for old, new in pairs for s, v in zip(old, new, strict=True)}, simultaneous=True)
+        return self.expr.xreplace({s: v for old, new in pairs for s, v in zip(old, new, strict=True)})
+
+    def __repr__(self) -> str:
+        return f"<Correlator: connected {self.n}-point function>"
 
     def to_latex(self, *, terms_per_line: int = 3) -> str:
         """Return ``G_c^(n)(x_1 ... x_n) = ...`` in LaTeX."""
@@ -97,7 +100,7 @@ class Correlator:
         return f"$\\displaystyle {self.to_latex()}$"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ConnectedCorrelators:
     """The connected correlators ``Gc[1] ... Gc[max_points]`` of one source, computed when asked for.
 
@@ -153,6 +156,9 @@ class ConnectedCorrelators:
 
         return reconstruct_action(self, order=order)
 
+    def __repr__(self) -> str:
+        return f"<ConnectedCorrelators: 1 to {self.max_points} points>"
+
     def to_latex(self, *, terms_per_line: int = 3) -> str:
         """Return all non-zero correlators in LaTeX, one under the other."""
         from diagrams.latex import aslatex
@@ -181,6 +187,8 @@ def as_point(value: PointLike, input_dim: int) -> Point:
         point = tuple(sympy.sympify(item, strict=True) for item in items)
     except sympy.SympifyError:
         raise TypeError(f"coordinates must be numbers or sympy expressions, got point {value!r}") from None
-    if any(c.has(sympy.nan, sympy.oo, -sympy.oo, sympy.zoo) for c in point):
+    if any(isinstance(c, sympy.Expr) and c.has(sympy.nan, sympy.oo, -sympy.oo, sympy.zoo) for c in point):
         raise ValueError(f"point {value!r} is not finite")
+    if not all(isinstance(c, sympy.Expr) and c.is_real is not False for c in point):
+        raise TypeError(f"coordinates must be real numbers or expressions, got point {value!r}")
     return point

@@ -33,7 +33,7 @@ class Gaussian:
 
     def subs(self, values: dict[sympy.Symbol, sympy.Expr]) -> Gaussian:
         """Return the density with symbols replaced."""
-        return Gaussian(self.variance.subs(values))
+        return Gaussian(self.variance.xreplace(values))
 
     def density_latex(self, name: str) -> str:
         """Return "name distributed as" in LaTeX."""

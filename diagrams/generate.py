@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
-from itertools import combinations, pairwise
-from math import comb, factorial, prod
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from diagrams._orderly import leg_assignments, skeletons
-from diagrams._permutations import group_elements
+from diagrams._run import Request, TooManyGraphsError, VertexList, run
 from diagrams.collection import Diagrams, GraphBlock, VertexType
-from diagrams.cumulants import pairings
+from diagrams.counting import check_count, checked_valences, count_diagrams, total_weight
 
 MAX_GRAPHS = 5_000_000
 
@@ -67,11 +62,14 @@ def enumerate_diagrams(
     TypeError, ValueError
         For valences below 3, negative or non-integer counts, or contradictory options.
     MemoryError
-        If there are more than ``max_graphs`` diagrams.
+        If there are more than ``max_graphs`` diagrams; the text states the exact number.
+    RuntimeError
+        If the result fails the self-check.
 
     Notes
     -----
-    Orderly generation, see :mod:`diagrams._orderly`: isomorphic copies are never made.
+    Orderly generation, see :mod:`diagrams._orderly`: isomorphic copies are never made. Every result is checked against
+    the exact sum of 1/|Aut| from zero-dimensional field theory (:func:`diagrams.total_weight`).
 
     Examples
     --------
@@ -79,78 +77,77 @@ def enumerate_diagrams(
     >>> len(ds), ds.total_weight()
     (3, Fraction(3, 2))
     """
-    allowed = _check_valences(valences)
-    _check_count("legs", legs)
-    _check_count("loops", loops)
+    allowed = checked_valences(valences)
+    for name, value in (("legs", legs), ("loops", loops), ("max_graphs", max_graphs)):
+        check_count(name, value)
     if one_particle_irreducible and not connected:
         raise ValueError("one_particle_irreducible=True needs connected=True: a 1PI diagram is connected")
+    lists = list(_vertex_lists(allowed, legs, loops, self_loops=self_loops, connected=connected))
+    if one_particle_irreducible:
+        lists = [entry for entry in lists if entry.types]
+    options: dict[str, Any] = {
+        "valences": allowed,
+        "legs": legs,
+        "loops": loops,
+        "connected": connected,
+        "one_particle_irreducible": one_particle_irreducible,
+        "self_loops": self_loops,
+        "tadpoles": tadpoles,
+        "labelled": labelled,
+    }
+    expected = total_weight(**options)
+    if expected > max_graphs:  # no weight is above one
+        raise _too_many(options, max_graphs)
+    request = Request(legs, one_particle_irreducible, tadpoles, labelled)
     blocks: list[GraphBlock] = []
-    kept = 0
-    lists = _vertex_lists(allowed, legs, loops, self_loops=self_loops, connected=connected)
-    for types, n_joined in lists:
-        block = _block(types, legs, n_joined, connected, one_particle_irreducible, labelled)
-        if block is None:
-            continue
-        if not connected:
-            block = _with_loops(block, loops)
-        if not tadpoles:
-            block = _without_tadpoles(block)
-        kept += len(block)
-        if kept > max_graphs:
-            raise MemoryError(
-                f"more than max_graphs={max_graphs} diagrams with legs={legs}, loops={loops}, valences={allowed}; "
-                "raise max_graphs, or use labelled=False, which keeps one diagram for all orders of the legs"
-            )
-        if len(block):
-            blocks.append(block)
-    return Diagrams(tuple(blocks))
+    try:
+        for n_joined, group in groupby(lists, key=lambda entry: entry.n_joined):
+            blocks += run(request, list(group), n_joined, max_graphs - sum(map(len, blocks)))
+    except TooManyGraphsError:
+        raise _too_many(options, max_graphs) from None
+    found = Diagrams(tuple(blocks))
+    if found.total_weight() != expected:
+        raise RuntimeError(
+            f"self-check failed: the sum of 1/|Aut| over {len(found)} diagrams is {found.total_weight()}, but the "
+            f"generating function gives {expected} for {options}. Please report this as a bug"
+        )
+    return found
 
 
-def _check_valences(valences: Sequence[int]) -> tuple[int, ...]:
-    if not isinstance(valences, Iterable):
-        raise TypeError(f"valences must be a sequence of integers such as (4,), got {valences!r}")
-    if not (given := tuple(valences)):
-        raise ValueError("valences is empty: give the allowed numbers of half-edges at a vertex, for example (4,)")
-    for d in given:
-        if isinstance(d, bool) or not isinstance(d, int | np.integer):
-            raise TypeError(f"valences must be integers, got {d!r}")
-        if d < 3:
-            raise ValueError(
-                f"valence {d} is not allowed: every vertex needs at least 3 half-edges, because chains of 2-leg "
-                "vertices (and trees of 1-leg ones) make the number of diagrams at a loop order infinite"
-            )
-    return tuple(sorted({int(d) for d in given}, reverse=True))
-
-
-def _check_count(name: str, value: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name} must be an integer, got {value!r}")
-    if value < 0:
-        raise ValueError(f"{name} must be >= 0, got {value}")
+def _too_many(options: dict[str, Any], max_graphs: int) -> MemoryError:
+    """Return the error that states the exact number, which is known without making them."""
+    remedy = "raise max_graphs"
+    if options["labelled"] and options["legs"] > 1:
+        n_free = count_diagrams(**(options | {"labelled": False}))
+        remedy += f", or use labelled=False, which keeps one diagram for all orders of the legs: {n_free}"
+    shown = ", ".join(f"{key}={options[key]}" for key in ("legs", "loops", "valences"))
+    return MemoryError(
+        f"there are {count_diagrams(**options)} diagrams with {shown}, max_graphs={max_graphs}; {remedy}"
+    )
 
 
 def _vertex_lists(
     valences: tuple[int, ...], legs: int, loops: int, *, self_loops: bool, connected: bool
-) -> Iterator[tuple[tuple[VertexType, ...], int]]:
-    """Iterate over (list of vertex types, number of pairs of legs joined directly).
+) -> Iterator[VertexList]:
+    """Iterate over the lists of vertices that can occur, those with the same number of directly joined legs together.
 
-    With C components the degrees satisfy sum (d - 2) = attached legs + 2 (loops - C'), C' the components with
-    vertices; a component without legs has at least two loops.
+    With C components that have vertices, the degrees satisfy sum (d - 2) = attached legs + 2 (loops - C); a component
+    without legs has at least two loops.
     """
     if connected:
         if legs == 2 and loops == 0:
-            yield (), 1
-        yield from ((t, 0) for t in _types_with_excess(valences, legs, legs + 2 * (loops - 1), self_loops, True))
+            yield VertexList((), 0, 1)
+        for types in _types_with_excess(valences, legs, legs + 2 * (loops - 1), self_loops, True):
+            yield VertexList(types, 1, 0)
         return
     for n_joined in range(legs // 2 + 1):
         attached = legs - 2 * n_joined
-        for components in range(attached + loops // 2 + 1):
+        if attached == 0 and loops == 0 and n_joined:
+            yield VertexList((), 0, n_joined)
+        for components in range(1, attached + loops // 2 + 1):
             excess = attached + 2 * (loops - components)
-            if components == 0:
-                if attached == 0 and loops == 0 and n_joined:
-                    yield (), n_joined
-                continue
-            yield from ((t, n_joined) for t in _types_with_excess(valences, attached, excess, self_loops, False))
+            for types in _types_with_excess(valences, attached, excess, self_loops, False):
+                yield VertexList(types, components, n_joined)
 
 
 def _types_with_excess(
@@ -192,193 +189,3 @@ def _is_graphical(types: Sequence[VertexType], connected: bool) -> bool:
     if len(types) == 1 or not connected:
         return True
     return min(rest) > 0 and total >= 2 * (len(types) - 1)
-
-
-def _block(
-    types: tuple[VertexType, ...], legs: int, n_joined: int, connected: bool, bridgeless: bool, labelled: bool
-) -> GraphBlock | None:
-    """Return all graphs with one list of vertices."""
-    V = len(types)
-    rest = np.array([d - n - 2 * o for d, n, o in types], np.int64)
-    if bridgeless and V == 0:
-        return None
-    if V < 2:
-        adjacency = np.zeros((int(not rest.any()), 0), np.uint8)
-        order = np.ones(len(adjacency), np.int64)
-        generators, first = np.zeros((0, V), np.uint8), np.zeros(len(adjacency) + 1, np.int64)
-    else:
-        colours = np.cumsum([0] + [a != b for a, b in pairwise(types)])
-        adjacency, order, generators, first = skeletons(rest, colours, connected, bridgeless)
-    if len(adjacency) == 0:
-        return None
-    factorials = np.array([factorial(min(k, 20)) for k in range(max(21, int(adjacency.max(initial=0)) + 1))])
-    local = prod(2**o * factorial(o) for _, _, o in types)
-    symmetry = order * local * factorials[adjacency].prod(axis=1)
-    groups = _leg_groups(types, generators, first)
-    attach = _attach_labelled if labelled else _attach_exchangeable
-    return attach(types, legs, n_joined, adjacency, symmetry, groups)
-
-
-Group = frozenset[tuple[int, ...]]
-
-
-def _leg_groups(
-    types: tuple[VertexType, ...], generators: NDArray[np.uint8], first: NDArray[np.int64]
-) -> dict[Group, NDArray[np.intp]]:
-    """Sort skeletons by the group in which their automorphisms permute the vertices with legs."""
-    carriers = [v for v, (_, n, _) in enumerate(types) if n]
-    k = len(carriers)
-    trivial = frozenset({tuple(range(k))})
-    n_graphs = len(first) - 1
-    moves = (
-        (generators[:, carriers] != np.array(carriers, np.uint8)).any(axis=1) if k else np.zeros(len(generators), bool)
-    )
-    counts = np.concatenate([[0], np.cumsum(moves)])
-    touched = counts[first[1:]] > counts[first[:-1]]
-    sorted_out: dict[Group, list[int]] = {}
-    position = {v: i for i, v in enumerate(carriers)}
-    for g in np.flatnonzero(touched).tolist():
-        rows = generators[first[g] : first[g + 1]][:, carriers].tolist()
-        images = [tuple(position[v] for v in row) for row in rows]
-        sorted_out.setdefault(group_elements(k, images), []).append(g)
-    result = {group: np.array(members) for group, members in sorted_out.items()}
-    if not touched.all() or n_graphs == 0:
-        result[trivial] = np.flatnonzero(~touched)
-    return result
-
-
-def _attach_labelled(
-    types: tuple[VertexType, ...],
-    legs: int,
-    n_joined: int,
-    adjacency: NDArray[np.uint8],
-    symmetry: NDArray[np.int64],
-    groups: dict[Group, NDArray[np.intp]],
-) -> GraphBlock:
-    carriers = np.array([v for v, (_, n, _) in enumerate(types) if n], np.uint8)
-    counts = np.array([types[v][1] for v in carriers], np.int64)
-    skeleton, owners, factor = [], [], []
-    for group, members in groups.items():
-        chosen, stabiliser = _assignments(counts, group)
-        full = _with_joined_legs(carriers[chosen], legs, n_joined, len(types))
-        repeat = len(full) // len(chosen)
-        skeleton.append(np.repeat(members, len(full)).astype(np.int32))
-        owners.append(np.tile(full, (len(members), 1)))
-        factor.append((symmetry[members][:, None] // len(group) * np.tile(stabiliser, repeat)).ravel())
-    # graphs of one skeleton stand together, skeletons in the order of generation
-    all_skeletons = np.concatenate(skeleton)
-    ranked = np.argsort(all_skeletons, kind="stable")
-    total = np.concatenate(factor)[ranked]
-    return GraphBlock(
-        types, adjacency, all_skeletons[ranked], np.concatenate(owners)[ranked], total, np.ones_like(total)
-    )
-
-
-def _assignments(counts: NDArray[np.int64], group: Group) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    if counts.size == 0:
-        return np.zeros((1, 0), np.uint8), np.ones(1, np.int64)
-    owners, stabiliser = leg_assignments(counts, np.array(sorted(group), np.int64))
-    return owners, stabiliser
-
-
-def _with_joined_legs(owners: NDArray[np.uint8], legs: int, n_joined: int, n_vertices: int) -> NDArray[np.uint8]:
-    """Choose which legs are joined directly in pairs, the others keep their owners in order."""
-    if n_joined == 0:
-        return owners
-    parts = []
-    for chosen in combinations(range(legs), 2 * n_joined):
-        for pairs in pairings(chosen):
-            full = np.zeros((len(owners), legs), np.uint8)
-            full[:, [i for i in range(legs) if i not in chosen]] = owners
-            for a, b in pairs:
-                full[:, a], full[:, b] = n_vertices + b, n_vertices + a
-            parts.append(full)
-    return np.concatenate(parts)
-
-
-def _attach_exchangeable(
-    types: tuple[VertexType, ...],
-    legs: int,
-    n_joined: int,
-    adjacency: NDArray[np.uint8],
-    symmetry: NDArray[np.int64],
-    groups: dict[Group, NDArray[np.intp]],
-) -> GraphBlock:
-    owner = [v for v, (_, n, _) in enumerate(types) for _ in range(n)]
-    joined = [len(types) + len(owner) + (i ^ 1) for i in range(2 * n_joined)]
-    acting = np.ones(len(adjacency), np.int64)
-    for group, members in groups.items():
-        acting[members] = len(group)
-    attached = legs - 2 * n_joined
-    at_vertices = prod(factorial(n) for _, n, _ in types)
-    # n! / |permutations of legs by automorphisms|
-    joinings = comb(legs, attached) * prod(range(1, 2 * n_joined, 2))
-    multiplicity = joinings * factorial(attached) // at_vertices // acting
-    swaps = 2**n_joined * factorial(n_joined)
-    G = len(adjacency)
-    owners = np.tile(np.array(owner + joined, np.uint8), (G, 1))
-    return GraphBlock(
-        types,
-        adjacency,
-        np.arange(G, dtype=np.int32),
-        owners,
-        symmetry * at_vertices * swaps,
-        multiplicity,
-        labelled=False,
-    )
-
-
-def _with_loops(block: GraphBlock, loops: int) -> GraphBlock:
-    """Keep graphs with the right number of cycles (the number of components varies at fixed vertices)."""
-    V = len(block.types)
-    lines = sum(d - n for d, n, _ in block.types) // 2
-    components = [_count_components(row, V) for row in block.adjacency]
-    wanted = np.array([lines - V + c == loops for c in components], bool)
-    return block.take(np.flatnonzero(wanted[block.skeleton]))
-
-
-def _count_components(upper_triangle: NDArray[np.uint8], V: int) -> int:
-    parent = list(range(V))
-
-    def root(v: int) -> int:
-        while parent[v] != v:
-            v = parent[v]
-        return v
-
-    for (i, j), m in zip(combinations(range(V), 2), upper_triangle.tolist(), strict=True):
-        if m:
-            parent[root(i)] = root(j)
-    return sum(parent[v] == v for v in range(V))
-
-
-def _without_tadpoles(block: GraphBlock) -> GraphBlock:
-    """Drop graphs in which a line splits off a part without legs; that depends on the skeleton alone."""
-    carriers = tuple(n > 0 for _, n, _ in block.types)
-    good = np.array([not _splits_off_vacuum(tuple(row), carriers) for row in block.adjacency.tolist()], bool)
-    return block.take(np.flatnonzero(good[block.skeleton]))
-
-
-@cache
-def _splits_off_vacuum(upper_triangle: tuple[int, ...], carriers: tuple[bool, ...]) -> bool:
-    V = len(carriers)
-    pairs = list(combinations(range(V), 2))
-    lines = {pair for pair, m in zip(pairs, upper_triangle, strict=True) if m}
-    for pair, m in zip(pairs, upper_triangle, strict=True):
-        if m == 1:
-            for start, other in (pair, pair[::-1]):
-                part = _reachable(start, lines - {pair})
-                if other not in part and not any(carriers[v] for v in part):
-                    return True
-    return False
-
-
-def _reachable(start: int, lines: set[tuple[int, int]]) -> set[int]:
-    part, fresh = {start}, [start]
-    while fresh:
-        v = fresh.pop()
-        for a, b in lines:
-            w = b if a == v else a if b == v else None
-            if w is not None and w not in part:
-                part.add(w)
-                fresh.append(w)
-    return part

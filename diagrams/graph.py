@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import factorial, prod
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import networkx as nx
 import numpy as np
 
 from diagrams._canonical import canonical_order
-from diagrams._permutations import coset_representatives
+from diagrams._legs import leg_owners
+from diagrams._permutations import coset_representatives, group_elements
+
+if TYPE_CHECKING:
+    from diagrams.topology import MomentumRouting, Subgraph
 
 INTERACTION = "interaction"
 CORRELATOR = "correlator"
@@ -234,7 +238,8 @@ class FeynmanGraph:
         for v, kind, valence in zip(self.vertices, self.kinds, self.valences, strict=True):
             graph.add_node(names[v], kind=kind, valence=valence)
         for (u, v), f in zip(self.edges, self.fields or ("",) * len(self.edges), strict=True):
-            graph.add_edge(names[u], names[v], field=f, external=min(u, v) < self.n_legs)
+            arrow = {"directed": f in self.directed} if self.directed else {}
+            graph.add_edge(names[u], names[v], field=f, external=min(u, v) < self.n_legs, **arrow)
         return graph
 
     def with_exchangeable_legs(self) -> FeynmanGraph:
@@ -244,9 +249,22 @@ class FeynmanGraph:
     def labelled_versions(self) -> tuple[tuple[int, ...], ...]:
         """Return one leg permutation for each distinct labelled diagram behind exchangeable legs.
 
-        A permutation ``p`` puts label ``p[i]`` on leg node ``i``; the identity comes first.
+        A permutation ``p`` puts label ``p[i]`` on leg node ``i``.
         """
-        return coset_representatives(self.n_legs, [g[: self.n_legs] for g in self._automorphisms.generators])
+        if not self.n_legs or any(max(edge) < self.n_legs for edge in self.edges):  # no legs, or legs joined to legs
+            return coset_representatives(self.n_legs, [g[: self.n_legs] for g in self._automorphisms.generators])
+        owner = {min(edge): max(edge) for edge in self.external_edges}
+        carriers = sorted(set(owner.values()))
+        nodes = [[leg for leg in range(self.n_legs) if owner[leg] == v] for v in carriers]
+        place = {v: i for i, v in enumerate(carriers)}
+        images = [[place[g[v]] for v in carriers] for g in self._automorphisms.generators]
+        group = np.array(sorted(group_elements(len(carriers), images)), np.uint8)
+        owners = leg_owners(np.array([len(legs) for legs in nodes], np.int64), group)
+        order = np.array([leg for legs in nodes for leg in legs])
+        permutations = np.empty_like(owners, dtype=np.intp)
+        # the labels of one vertex go to its leg nodes in increasing order
+        permutations[:, order] = np.argsort(owners, axis=1, kind="stable")
+        return tuple(map(tuple, permutations.tolist()))
 
     def relabel_legs(self, permutation: Sequence[int]) -> FeynmanGraph:
         """Return the labelled diagram whose leg node ``i`` carries the label ``permutation[i]``."""
@@ -263,6 +281,54 @@ class FeynmanGraph:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return FeynmanGraph, (self.n_legs, self.edges, self.kinds, self.fields, self.directed, self.labelled)
+
+    @classmethod
+    def from_networkx(
+        cls, graph: nx.Graph, *, legs: Sequence[Hashable] | None = None, labelled: bool = True
+    ) -> FeynmanGraph:
+        """Return a diagram from a networkx graph; see :func:`diagrams.nickel.from_networkx`."""
+        from diagrams.nickel import from_networkx
+
+        return from_networkx(graph, legs=legs, labelled=labelled)
+
+    @classmethod
+    def from_nickel(cls, text: str) -> FeynmanGraph:
+        """Return the diagram with a Nickel index, its legs exchangeable; see :func:`diagrams.nickel.from_nickel`."""
+        from diagrams.nickel import from_nickel
+
+        return from_nickel(text)
+
+    @cached_property
+    def nickel_index(self) -> str:
+        """The Nickel index, which knows the shape of a diagram but not its leg labels, fields or kinds."""
+        from diagrams.nickel import nickel_index
+
+        return nickel_index(self)
+
+    def to_dot(self) -> str:
+        """Return Graphviz source of the diagram."""
+        from diagrams.nickel import to_dot
+
+        return to_dot(self)
+
+    def loop_momentum_basis(self) -> MomentumRouting:
+        """Return loop momenta and the momentum of every line; see :func:`diagrams.topology.loop_momentum_basis`."""
+        from diagrams.topology import loop_momentum_basis
+
+        return loop_momentum_basis(self)
+
+    def subdivergences(self, *, dimension: int = 4) -> tuple[Subgraph, ...]:
+        """Return the divergent 1PI proper subgraphs; see :func:`diagrams.topology.subdivergences`."""
+        from diagrams.topology import subdivergences
+
+        return subdivergences(self, dimension=dimension)
+
+    @property
+    def is_planar(self) -> bool:
+        """True if the diagram can be drawn without crossings, its legs running outwards."""
+        from diagrams.topology import is_planar
+
+        return is_planar(self)
 
     def to_tikz(self) -> str:
         """Return a plain TikZ picture of the diagram."""

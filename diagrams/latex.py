@@ -127,7 +127,7 @@ def aslatex(obj: Any, *, terms_per_line: int = 3) -> str:
         raise ValueError(f"terms_per_line must be a positive integer, got {terms_per_line!r}")
     lines = equation_lines(obj, terms_per_line)
     if len(lines) == 1:
-        return lines[0].removeprefix("& ")
+        return lines[0].removeprefix("& ").replace("={} & ", "= ")
     return r"\begin{aligned} " + " \\\\ ".join(lines) + r" \end{aligned}"
 
 
@@ -304,8 +304,8 @@ def _first_omitted(action: Action) -> Exponents:
 def action_text(action: Action) -> str:
     """Return an action as readable text, order by order, with the meaning of its functions."""
     if action.is_local:
-        terms = [f"({plain_text(s.as_expr())})/{n}! phi^{n}" for n, s in action.couplings]
-        return f"S[phi] = ∫dx [ 1/2 (∇phi)^2 + 1/2 ({action.mass})^2 phi^2 + " + " + ".join(terms) + " ]"
+        terms = [f"{plain_text(s.as_expr())}/{n}! phi^{n}" for n, s in action.couplings]
+        return f"S[phi] = ∫dx [ 1/2 (∇phi)^2 + 1/2 {action.mass}^2 phi^2 + " + " + ".join(terms) + " ]"
     series = action.couplings[0][1]
     lines = ["S[phi] = 1/2 ∫dx_1 dx_2 phi(x_1) D(x_1, x_2) phi(x_2)"]
     for key, terms in functionals_by_order(action):

@@ -63,10 +63,11 @@ class LocalCorrelators:
         # L - 1 + n/2 = sum of (valence/2 - 1) over vertices, and the orders of the vertices add up to the order kept
         reach = max(sympy.Rational(v.valence - 2, 2) / v.order[0] for v in rules.vertices) * self.order
         for loops in range(max(0, int(sympy.floor(1 - sympy.Rational(n, 2) + reach)) + 1)):
-            for block in enumerate_diagrams(valences=self.action.valences, legs=n, loops=loops).blocks:
-                key = rules.order(block.graph(0))
+            diagrams = enumerate_diagrams(valences=self.action.valences, legs=n, loops=loops)
+            for alike in diagrams.by_valences().values():
+                key = rules.order(alike[0])
                 if key[0] <= self.order:
-                    found.setdefault(key, []).append(Diagrams((block,)))
+                    found.setdefault(key, []).append(alike)
         sources = {key: Diagrams.concatenate(parts) for key, parts in found.items()}
         terms = tuple(
             (key, sympy.Add(*(rules.amplitude(d) / parameter ** key[0] for d in ds))) for key, ds in sources.items()

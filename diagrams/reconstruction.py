@@ -88,7 +88,7 @@ def reconstruct_action(correlators: ConnectedCorrelators, *, order: int) -> Acti
         lead = sympy.Rational(n, 2) - 1
         terms, sources = [], {}
         if n == 2:
-            free = enumerate_diagrams(valences=(4,), legs=2, loops=0).with_kind(CORRELATOR)
+            free = enumerate_diagrams(valences=(4,), legs=2, loops=0, labelled=False).with_kind(CORRELATOR)
             terms.append(((0,), rules.amplitude(free[0])))
             sources[(sympy.S.Zero,)] = free
         for loops in range(int(order - lead) + 1):

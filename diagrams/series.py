@@ -16,7 +16,7 @@ Exponent: TypeAlias = Any  # int or sympy.Rational; sympy carries no types
 Exponents: TypeAlias = tuple[Exponent, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Series:
     """An expansion ``sum_k c_k prod_i p_i**k_i`` with exact coefficients and a stated remainder.
 
@@ -222,6 +222,11 @@ class Series:
     def _order_text(self) -> str:
         return " + ".join(f"O({self.power_text(k)})" for k in self.remainder_keys())
 
+    def __repr__(self) -> str:
+        powers = ", ".join(self.power_text(k) for k, _ in self.terms)
+        rest = "".join(f" + O({self.power_text(k)})" for k in self.remainder_keys())
+        return f"<Series: terms in {powers or 'no power'}{rest}>"
+
     def to_latex(self, *, terms_per_line: int = 3) -> str:
         """Return the series as LaTeX, order by order, broken over lines after ``terms_per_line`` terms."""
         from diagrams.latex import aslatex
@@ -246,5 +251,7 @@ def _shift(remainder: Exponents | None, factor: Series) -> Exponents | None:
     """Return the order at which a product becomes unknown through the remainder of one factor."""
     if remainder is None:
         return None
-    lead = [min((k[i] for k, _ in factor.terms), default=sympy.S.Zero) for i in range(len(remainder))]
+    # a factor without known terms begins at its remainder when that is below order zero
+    start = [min(sympy.S.Zero, r) for r in factor.remainder or (sympy.S.Zero,) * len(remainder)]
+    lead = [min((k[i] for k, _ in factor.terms), default=start[i]) for i in range(len(remainder))]
     return tuple(r + low for r, low in zip(remainder, lead, strict=True))

@@ -35,7 +35,7 @@ def check_order(name: str, value: Any) -> int:
     return value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Action:
     r"""A Euclidean action :math:`S = \frac12 \phi K \phi + \sum_n \frac{1}{n!} \int g_n \phi^n`, weight exp(-S).
 
@@ -227,6 +227,10 @@ class Action:
 
     def __str__(self) -> str:
         return self.to_text()
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"g_{n}" for n, _ in self.couplings)
+        return f"<Action: {'local' if self.is_local else 'non-local'}, {shown}>"
 
 
 def phi_n(k: int, *, mass: Any = None, coupling: Any = None) -> Action:

@@ -43,7 +43,7 @@ class SchwingerDyson:
         """Return the largest violation in absolute value."""
         return float(np.abs(self.violations[degree]).max())
 
-    def describe_largest(self, degree: int) -> str:
+    def describe_most_significant(self, degree: int) -> str:
         """Return the component that is violated most significantly, as text with its error and pull."""
         place = np.unravel_index(int(np.argmax(np.abs(self.pulls(degree)))), self.violations[degree].shape)
         value, error = float(self.violations[degree][place]), float(self.errors[degree][place])

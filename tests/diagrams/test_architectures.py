@@ -498,3 +498,17 @@ def test_phase_average_needs_integers():
     assert [UniformPhase().characteristic_function((k,)) for k in (-2, 0, 3)] == [0, 1, 0]
     with pytest.raises(ValueError, match="integer multiples of the phase, got 1/2"):
         UniformPhase().characteristic_function((sympy.Rational(1, 2),))
+
+
+@pytest.mark.parametrize("point", [True, 1j, sympy.I], ids=str)
+def test_coordinates_must_be_real_numbers(point):
+    with pytest.raises(TypeError, match="real numbers or expressions"):
+        cos_net(input_dim=1).connected_correlators(max_points=2)[2](0, point)
+
+
+def test_values_are_put_in_at_once_and_expressions_are_no_numbers():
+    width = sympy.Symbol("M", positive=True)
+    swapped = cos_net(input_dim=1).at(sigma_w0=sympy.Symbol("sigma_w1", positive=True), sigma_w1=2)
+    assert swapped.connected_correlators(max_points=2)[2](0, 0) == 2
+    with pytest.raises(ValueError, match=r"\['N'\].*expressions, not numbers"):
+        cos_net(input_dim=1).at(N=width, sigma_w0=1, sigma_w1=1).parameter_values()

@@ -121,8 +121,9 @@ def highest_loops(truth):
 
 
 def within_reach(ds, legs):
-    """Return the blocks whose graphs have at most MAX_ENDS half-edges."""
-    return [b for b in ds.blocks if legs + sum(b.valences) <= MAX_ENDS]
+    """Return blocks of the graphs that have at most MAX_ENDS half-edges."""
+    parts = [part for degrees, part in ds.by_valences().items() if legs + sum(degrees) <= MAX_ENDS]
+    return [block for part in parts for block in part.blocks]
 
 
 BRUTE = [((3,), n) for n in range(5)] + [((4,), n) for n in (0, 2, 4)] + [((3, 4), n) for n in range(6)]
@@ -658,24 +659,23 @@ def test_too_many_graphs_are_refused():
     exact = len(enumerate_diagrams(**request))
     assert len(enumerate_diagrams(**request, max_graphs=exact)) == exact
     with pytest.raises(
-        MemoryError, match=rf"max_graphs={exact - 1} .*legs=4, loops=2, valences=\(4,\).*labelled=False"
+        MemoryError,
+        match=rf"{exact} diagrams with legs=4, loops=2, valences=\(4,\).*max_graphs={exact - 1}; .*labelled=False",
     ):
         enumerate_diagrams(**request, max_graphs=exact - 1)
     assert len(enumerate_diagrams(**request, max_graphs=exact - 1, labelled=False)) < exact
 
 
-@pytest.mark.xfail(strict=True, reason="a block of graphs is made in full before max_graphs is looked at")
 def test_refusing_takes_little_memory():
     tracemalloc.start()
     try:
         with pytest.raises(MemoryError):
             enumerate_diagrams(valences=(6,), legs=14, loops=0, max_graphs=100)  # 126,126 graphs in one block
-        assert tracemalloc.get_traced_memory()[1] < 500_000
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000  # the graphs alone would take 2.5 MB
     finally:
         tracemalloc.stop()
 
 
-@pytest.mark.xfail(strict=True, reason="symmetry factors beyond 2**63 wrap around")
 def test_large_symmetry_factors_are_exact():
     ds = enumerate_diagrams(valences=(30,), legs=18, loops=6, labelled=False)
     (single,) = ds[:1]
@@ -689,7 +689,7 @@ def test_large_symmetry_factors_are_exact():
 @pytest.fixture(scope="module")
 def collection():
     ds = enumerate_diagrams(valences=(3, 4), legs=2, loops=2)
-    assert len(ds.blocks) > 5
+    assert len(ds) > 20
     return ds
 
 

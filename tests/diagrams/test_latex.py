@@ -132,3 +132,16 @@ def test_document_compiles(tmp_path, action, correlators):
         cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:]
+
+
+def test_one_line_equations_have_no_alignment_mark(correlators):
+    assert "&" not in phi4().to_latex()
+    assert "&" not in correlators[2].to_latex()
+    assert phi4().to_latex().startswith(r"S[\phi] = \frac{1}{2}")
+
+
+def test_short_representations(action, correlators):
+    assert repr(action) == "<Action: non-local, g_2, g_4, g_6>"
+    assert repr(correlators) == "<ConnectedCorrelators: 1 to 6 points>"
+    assert repr(correlators[4]) == "<Correlator: connected 4-point function>"
+    assert repr(action.coupling(4)) == "<Series: terms in N^-1, N^-2 + O(N^-3)>"

@@ -14,8 +14,8 @@ import numerics
 EXPORTED = {
     diagrams: [
         "Action", "Architecture", "ConnectedCorrelators", "Correlator", "Diagrams", "FeynmanGraph", "FeynmanRules",
-        "Series", "aslatex", "cos_net", "enumerate_diagrams", "expand_channels", "one_variable_couplings", "phi4",
-        "phi_n", "symbol", "write_tex",
+        "Series", "aslatex", "cos_net", "count_diagrams", "enumerate_diagrams", "expand_channels",
+        "one_variable_couplings", "phi4", "phi_n", "symbol", "total_weight", "write_tex",
     ],
     numerics: [
         "Comparison", "Ensemble", "Estimate", "Kernel", "PointAction", "SchwingerDyson", "compare", "lower",

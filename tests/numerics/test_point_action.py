@@ -236,7 +236,7 @@ def schwinger_dyson():
     found = {}
     for N in (16, 32):
         net = cos_net(input_dim=1).at(N=N, sigma_w0=1, sigma_w1=1)
-        ensemble = Ensemble(net, n_nets=1_000_000, seed=11)
+        ensemble = Ensemble(net, n_nets=1_000_000 if N == 16 else 3_000_000, seed=11)
         found[N] = {k: schwinger_dyson_test(point_action(net, x, order=k), ensemble) for k in (0, 1)}
     return found
 
