@@ -12,6 +12,7 @@ from diagrams.counting import count_diagrams, total_weight
 from diagrams.generate import enumerate_diagrams
 from diagrams.graph import FeynmanGraph
 from diagrams.latex import aslatex, write_tex
+from diagrams.models import Field, Model, Vertex, bipartite, complex_phi4, o_n, qed, scalar, yukawa
 from diagrams.pointfunctions import expand_channels
 from diagrams.reconstruction import one_variable_couplings
 from diagrams.rules import FeynmanRules
@@ -27,16 +28,25 @@ __all__ = [
     "Diagrams",
     "FeynmanGraph",
     "FeynmanRules",
+    "Field",
+    "Model",
     "Series",
+    "Vertex",
     "aslatex",
+    "bipartite",
+    "complex_phi4",
     "cos_net",
     "count_diagrams",
     "enumerate_diagrams",
     "expand_channels",
+    "o_n",
     "one_variable_couplings",
     "phi4",
     "phi_n",
+    "qed",
+    "scalar",
     "symbol",
     "total_weight",
     "write_tex",
+    "yukawa",
 ]

@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import accumulate, combinations
 from math import factorial
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,44 @@ from numpy.typing import NDArray
 from diagrams.graph import INTERACTION, KINDS, FeynmanGraph
 
 VertexType = tuple[int, int, int]  # degree, external legs, self-loops
+
+
+class Block(Protocol):
+    """Some graphs as arrays: what :class:`Diagrams` needs to know of them."""
+
+    @property
+    def n_legs(self) -> int:
+        """Number of external legs."""
+
+    @property
+    def symmetry(self) -> NDArray[Any]:
+        """Order of the automorphism group of each graph."""
+
+    @property
+    def multiplicity(self) -> NDArray[Any]:
+        """Number of labelled diagrams behind each graph."""
+
+    @property
+    def labelled(self) -> bool:
+        """True if the legs are labelled."""
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the arrays."""
+
+    def __len__(self) -> int: ...
+
+    def valences(self) -> dict[tuple[int, ...], NDArray[np.intp]]:
+        """Return the members with each multiset of vertex degrees."""
+
+    def graph(self, index: int) -> FeynmanGraph:
+        """Make one member as a FeynmanGraph."""
+
+    def take(self, chosen: NDArray[np.intp]) -> Block:
+        """Return the block with some of its members."""
+
+    def with_kind(self, kind: str) -> Block:
+        """Return the block with every vertex of one kind."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +177,7 @@ class Diagrams(Sequence[FeynmanGraph]):
     (3, Fraction(2, 3), [4, 4, 6])
     """
 
-    blocks: tuple[GraphBlock, ...] = field(default=())
+    blocks: tuple[Block, ...] = field(default=())
 
     @classmethod
     def concatenate(cls, parts: Iterable[Diagrams]) -> Diagrams:
@@ -220,7 +258,7 @@ class Diagrams(Sequence[FeynmanGraph]):
     def labelled_weight(self) -> Fraction:
         """Return the sum of 1/|Aut| over the labelled diagrams behind the members."""
         return sum(
-            (Diagrams((b,)).total_weight() * (1 if b.labelled else factorial(b.owners.shape[1])) for b in self.blocks),
+            (Diagrams((b,)).total_weight() * (1 if b.labelled else factorial(b.n_legs)) for b in self.blocks),
             Fraction(0),
         )
 
@@ -230,7 +268,7 @@ class Diagrams(Sequence[FeynmanGraph]):
 
     def by_valences(self) -> dict[tuple[int, ...], Diagrams]:
         """Return the diagrams sorted by their vertex degrees, without making any graph."""
-        groups: dict[tuple[int, ...], list[GraphBlock]] = {}
+        groups: dict[tuple[int, ...], list[Block]] = {}
         for block in self.blocks:
             for valences, members in block.valences().items():
                 groups.setdefault(valences, []).append(block.take(members))

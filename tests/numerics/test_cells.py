@@ -14,8 +14,9 @@ import numerics
 EXPORTED = {
     diagrams: [
         "Action", "Architecture", "ConnectedCorrelators", "Correlator", "Diagrams", "FeynmanGraph", "FeynmanRules",
-        "Series", "aslatex", "cos_net", "count_diagrams", "enumerate_diagrams", "expand_channels",
-        "one_variable_couplings", "phi4", "phi_n", "symbol", "total_weight", "write_tex",
+        "Field", "Model", "Series", "Vertex", "aslatex", "bipartite", "complex_phi4", "cos_net", "count_diagrams",
+        "enumerate_diagrams", "expand_channels", "o_n", "one_variable_couplings", "phi4", "phi_n", "qed", "scalar",
+        "symbol", "total_weight", "write_tex", "yukawa",
     ],
     numerics: [
         "Comparison", "Ensemble", "Estimate", "Kernel", "PointAction", "SchwingerDyson", "compare", "lower",
