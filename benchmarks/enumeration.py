@@ -181,7 +181,7 @@ def main() -> None:
     print(f"{'workload':>28}{'graphs':>8}" + "".join(f"{t:>16}" for t in names) + f"{'ratio':>8}")
     rows = []
     for index in QUICK if arguments.quick else range(len(WORKLOADS)):
-        rows.append(measure(index, repeats=3 if arguments.quick else 5, timeout=120))
+        rows.append(measure(index, repeats=3 if arguments.quick else 5, timeout=40))
         print(line(rows[-1]), flush=True)
     if arguments.out:
         packages = ("numba", "numpy", *(n for n in names if not n.startswith("nnft")))

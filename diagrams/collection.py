@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 
 from diagrams.graph import INTERACTION, KINDS, FeynmanGraph
 
-VertexType = tuple[int, int, int]  # degree, external legs, self-loops
-
 
 class Block(Protocol):
     """Some graphs as arrays: what :class:`Diagrams` needs to know of them."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 from typing import Any
 
-from diagrams._run import Request, TooManyGraphsError, VertexList, run
-from diagrams.collection import Diagrams, GraphBlock, VertexType
+import numpy as np
+
+from diagrams._multisets import vertex_multisets
+from diagrams._run import Request, TooManyGraphsError, VertexLists, run
+from diagrams.collection import Diagrams, GraphBlock
 from diagrams.counting import check_count, checked_valences, count_diagrams, total_weight
 
 MAX_GRAPHS = 5_000_000
@@ -82,9 +84,6 @@ def enumerate_diagrams(
         check_count(name, value)
     if one_particle_irreducible and not connected:
         raise ValueError("one_particle_irreducible=True needs connected=True: a 1PI diagram is connected")
-    lists = list(_vertex_lists(allowed, legs, loops, self_loops=self_loops, connected=connected))
-    if one_particle_irreducible:
-        lists = [entry for entry in lists if entry.types]
     options: dict[str, Any] = {
         "valences": allowed,
         "legs": legs,
@@ -101,8 +100,8 @@ def enumerate_diagrams(
     request = Request(legs, one_particle_irreducible, tadpoles, labelled)
     blocks: list[GraphBlock] = []
     try:
-        for n_joined, group in groupby(lists, key=lambda entry: entry.n_joined):
-            blocks += run(request, list(group), n_joined, max_graphs - sum(map(len, blocks)))
+        for lists in _vertex_lists(options):
+            blocks += run(request, lists, max_graphs - sum(map(len, blocks)))
     except TooManyGraphsError:
         raise _too_many(options, max_graphs) from None
     found = Diagrams(tuple(blocks))
@@ -126,66 +125,40 @@ def _too_many(options: dict[str, Any], max_graphs: int) -> MemoryError:
     )
 
 
-def _vertex_lists(
-    valences: tuple[int, ...], legs: int, loops: int, *, self_loops: bool, connected: bool
-) -> Iterator[VertexList]:
-    """Iterate over the lists of vertices that can occur, those with the same number of directly joined legs together.
+def _vertex_lists(options: dict[str, Any]) -> Iterator[VertexLists]:
+    """Iterate over the lists of vertices that can occur, by number of directly joined legs and of components.
 
     With C components that have vertices, the degrees satisfy sum (d - 2) = attached legs + 2 (loops - C); a component
     without legs has at least two loops.
     """
-    if connected:
-        if legs == 2 and loops == 0:
-            yield VertexList((), 0, 1)
-        for types in _types_with_excess(valences, legs, legs + 2 * (loops - 1), self_loops, True):
-            yield VertexList(types, 1, 0)
+    legs, loops, irreducible = options["legs"], options["loops"], options["one_particle_irreducible"]
+    if options["connected"]:
+        if legs == 2 and loops == 0 and not irreducible:
+            yield VertexLists(np.zeros((1, 1, 3), np.uint8), np.zeros(1, np.int64), 0, 1)
+        yield _lists_with_excess(options, legs, legs + 2 * (loops - 1), 1, 0)
         return
     for n_joined in range(legs // 2 + 1):
         attached = legs - 2 * n_joined
         if attached == 0 and loops == 0 and n_joined:
-            yield VertexList((), 0, n_joined)
+            yield VertexLists(np.zeros((1, 1, 3), np.uint8), np.zeros(1, np.int64), 0, n_joined)
         for components in range(1, attached + loops // 2 + 1):
-            excess = attached + 2 * (loops - components)
-            for types in _types_with_excess(valences, attached, excess, self_loops, False):
-                yield VertexList(types, components, n_joined)
+            yield _lists_with_excess(options, attached, attached + 2 * (loops - components), components, n_joined)
 
 
-def _types_with_excess(
-    valences: tuple[int, ...], legs: int, excess: int, self_loops: bool, connected: bool
-) -> list[tuple[VertexType, ...]]:
-    """Return all multisets of vertex types with sum (degree - 2) = excess and ``legs`` legs in all."""
-    if excess < 1:
-        return []
+def _lists_with_excess(options: dict[str, Any], legs: int, excess: int, components: int, n_joined: int) -> VertexLists:
+    """Return all lists of vertices with sum (degree - 2) = excess and ``legs`` attached legs, few vertices first."""
     types = [
         (d, n, o)
-        for d in valences
+        for d in options["valences"]
         if d - 2 <= excess
         for n in range(min(d, legs), -1, -1)
-        for o in range((d - n) // 2 if self_loops else 0, -1, -1)
+        for o in range((d - n) // 2 if options["self_loops"] else 0, -1, -1)
     ]
+    if any(d > 255 for d, _, _ in types):
+        raise ValueError(f"valences up to 255 are supported, got {max(options['valences'])}")
     types.sort(key=lambda t: (-t[1], -t[2], -t[0]))
-    found: list[tuple[VertexType, ...]] = []
-
-    def extend(first: int, chosen: list[VertexType], excess_left: int, legs_left: int) -> None:
-        if excess_left == 0:
-            if legs_left == 0 and _is_graphical(chosen, connected):
-                found.append(tuple(chosen))
-            return
-        for i in range(first, len(types)):
-            d, n, _ = types[i]
-            if d - 2 <= excess_left and n <= legs_left:
-                extend(i, [*chosen, types[i]], excess_left - (d - 2), legs_left - n)
-
-    extend(0, [], excess, legs)
-    return sorted(found, key=lambda t: (len(t), -sum(o for _, _, o in t)))
-
-
-def _is_graphical(types: Sequence[VertexType], connected: bool) -> bool:
-    """Check necessary conditions on the numbers of lines to other vertices."""
-    rest = [d - n - 2 * o for d, n, o in types]
-    total = sum(rest)
-    if total % 2 or 2 * max(rest) > total:
-        return False
-    if len(types) == 1 or not connected:
-        return True
-    return min(rest) > 0 and total >= 2 * (len(types) - 1)
+    allowed = np.array(types, np.int64).reshape(len(types), 3)
+    bridgeless = options["one_particle_irreducible"]
+    lists, sizes = vertex_multisets(allowed, excess, legs, options["connected"], bridgeless)
+    order = np.lexsort((-lists[:, :, 2].sum(axis=1, dtype=np.int64), sizes))
+    return VertexLists(lists[order, : sizes.max(initial=1)], sizes[order], components, n_joined)

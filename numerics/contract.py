@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from functools import lru_cache
-from itertools import combinations_with_replacement, permutations
+from itertools import permutations
 from math import factorial, prod
 from typing import Any
 
@@ -18,27 +17,15 @@ from diagrams.collection import Diagrams
 from diagrams.graph import FeynmanGraph
 from diagrams.pointfunctions import INVERSE
 from diagrams.rules import Contraction, FeynmanRules
+from numerics.kernels import index_tuples
 
 Tensor = NDArray[Any]  # float64, or object arrays of Fractions for exact work
 
 
-@lru_cache(maxsize=256)
-def unique_indices(n_points: int, n: int) -> NDArray[np.intp]:
-    """Return the index tuples ``i <= j <= ...`` of a symmetric tensor, shape (K, n), in lexicographic order.
-
-    Examples
-    --------
-    >>> unique_indices(2, 2).tolist()
-    [[0, 0], [0, 1], [1, 1]]
-    """
-    tuples = list(combinations_with_replacement(range(n_points), n))
-    return np.array(tuples, np.intp).reshape(len(tuples), n)
-
-
 def symmetric_tensor(values: Tensor, n_points: int, n: int) -> Tensor:
-    """Return the full tensor of shape ``(n_points,) * n`` from its values on :func:`unique_indices`."""
+    """Return the full tensor of shape ``(n_points,) * n`` from its values on :func:`~numerics.kernels.index_tuples`."""
     full = np.empty((n_points,) * n, dtype=values.dtype)
-    index = unique_indices(n_points, n)
+    index = index_tuples(n_points, n)
     for order in permutations(range(n)):
         full[tuple(index[:, order].T)] = values
     return full

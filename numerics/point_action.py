@@ -16,7 +16,8 @@ from diagrams.architectures import Architecture
 from diagrams.correlators import ConnectedCorrelators
 from diagrams.reconstruction import coupling_diagrams, reconstruction_rules
 from diagrams.theory import check_order
-from numerics.contract import Tensor, diagram_sum, multiplicities, symmetric_tensor, unique_indices
+from numerics.contract import Tensor, diagram_sum, multiplicities, symmetric_tensor
+from numerics.kernels import index_tuples
 from numerics.points import as_points, check_distinct
 
 MAX_CONDITION = 1e13  # beyond it float64 leaves no correct digit in the inverse two-point function
@@ -81,7 +82,7 @@ class PointAction:
         for start in range(0, len(flat), _BATCH):
             block = flat[start : start + _BATCH].T
             for n, tensor in self.couplings.items():
-                index = unique_indices(self.n_points, n)
+                index = index_tuples(self.n_points, n)
                 weights = tensor[tuple(index.T)] * multiplicities(index) / factorial(n)
                 result[start : start + _BATCH] += weights @ _monomials(block, n)
         return result.reshape(fields.shape[:-1])
@@ -94,7 +95,7 @@ class PointAction:
         for start in range(0, len(flat), _BATCH):
             block = flat[start : start + _BATCH].T
             for n, tensor in self.couplings.items():
-                index = unique_indices(self.n_points, n - 1)
+                index = index_tuples(self.n_points, n - 1)
                 weights = tensor[(slice(None), *index.T)] * multiplicities(index) / factorial(n - 1)
                 weights = weights.reshape(self.n_points, len(index))
                 result[start : start + _BATCH] += (weights @ _monomials(block, n - 1)).T
@@ -160,7 +161,7 @@ def scaled_correlator(correlators: ConnectedCorrelators, n: int, x: NDArray[np.f
     from numerics.lower import lower
 
     correlator = correlators[n]
-    index = unique_indices(len(x), n)
+    index = index_tuples(len(x), n)
     evaluate = lower(correlator, backend="numpy")
     values = np.asarray(evaluate(*(x[index[:, i]] for i in range(n))))
     return symmetric_tensor(values * float(correlators.source.width) ** (n / 2 - 1), len(x), n)
@@ -245,7 +246,7 @@ def _check_invertible(kernel: NDArray[np.float64], x: NDArray[np.float64]) -> No
 
 
 def _monomials(fields: NDArray[np.float64], degree: int) -> NDArray[np.float64]:
-    """Return all monomials of one degree, shape (K, batch), in the order of unique_indices; fields (m, batch)."""
+    """Return all monomials of one degree, shape (K, batch), in the order of index_tuples; fields (m, batch)."""
     m = len(fields)
     result = np.ones((1, fields.shape[1]))
     last = np.zeros(1, np.intp)

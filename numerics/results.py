@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
-from itertools import permutations
 from math import floor, isfinite, log10
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from numerics.contract import symmetric_tensor
 from numerics.estimators import BlockSums, Cumulants, estimate_cumulants
 
 _ROWS = 12  # components per order that a table shows
@@ -150,11 +150,7 @@ class Estimate:
     def tensor(self, n: int) -> NDArray[np.float64]:
         """Return the n-point correlators as a full symmetric tensor, ``n_points`` along each of n axes."""
         self._check(n)
-        tensor = np.empty((len(self.points),) * n)
-        legs, values = self.indices(n).T, self.values(n)
-        for order in permutations(range(n)):
-            tensor[tuple(legs[i] for i in order)] = values
-        return tensor
+        return symmetric_tensor(self.values(n), len(self.points), n)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the covariance in plain Python types, ready for JSON."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from numerics.contract import symmetric_tensor, unique_indices
+from numerics.contract import symmetric_tensor
 from numerics.ensemble import Ensemble
+from numerics.kernels import index_tuples
 from numerics.point_action import PointAction
 from numerics.results import format_uncertainty
 
@@ -80,7 +81,7 @@ def schwinger_dyson_test(action: PointAction, ensemble: Ensemble) -> SchwingerDy
     width = float(ensemble.architecture.width)
     if width != action.width:
         raise ValueError(f"the action has N = {action.width:g}, the ensemble N = {width:g}")
-    sums = {d: np.zeros((2, len(unique_indices(action.n_points, d)), action.n_points)) for d in (1, 3)}
+    sums = {d: np.zeros((2, len(index_tuples(action.n_points, d)), action.n_points)) for d in (1, 3)}
     for start in range(0, ensemble.n_nets, _CHUNK):
         phi = ensemble.sample(action.points, start=start, count=min(_CHUNK, ensemble.n_nets - start))
         fields = np.ascontiguousarray(phi.T, np.float64)
@@ -98,7 +99,7 @@ def schwinger_dyson_test(action: PointAction, ensemble: Ensemble) -> SchwingerDy
 
 def _add_samples(fields: _Array, force: _Array, degree: int, total: _Array) -> None:
     """Add F dS/dphi_l - dF/dphi_l and its square, summed over networks, for every F = phi_i ... of one degree."""
-    for row, index in enumerate(unique_indices(len(fields), degree).tolist()):
+    for row, index in enumerate(index_tuples(len(fields), degree).tolist()):
         product = np.prod(fields[index], axis=0)
         for l in range(len(fields)):
             sample = product * force[l]

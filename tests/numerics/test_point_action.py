@@ -15,7 +15,8 @@ from diagrams import cos_net, one_variable_couplings
 from diagrams.cumulants import moment_from_cumulants
 from diagrams.symbols import symbol
 from numerics import Ensemble, point_action, schwinger_dyson_test
-from numerics.contract import amputate, symmetric_tensor, unique_indices
+from numerics.contract import amputate, symmetric_tensor
+from numerics.kernels import index_tuples
 from numerics.point_action import coupling_tensors, inverse, scaled_correlator
 
 half = sympy.Rational(1, 2)
@@ -30,7 +31,7 @@ def random_tensors(seed, m=2, top=6):
     rng = np.random.default_rng(seed)
     tensors = {}
     for n in range(2, top + 1):
-        values = np.array([Fraction(int(rng.integers(-9, 10)), 7) for _ in unique_indices(m, n)], object)
+        values = np.array([Fraction(int(rng.integers(-9, 10)), 7) for _ in index_tuples(m, n)], object)
         tensors[n] = symmetric_tensor(values, m, n)
     for i in range(m):
         tensors[2][i, i] += 5
