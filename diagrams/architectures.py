@@ -52,7 +52,7 @@ class CosFeature:
     name: str = "cos"
 
     def expected_product(self, points: Sequence[Point]) -> Expr:
-        """Return E[prod cos(w.x_i + b)] by product-to-sum and characteristic functions (THEORY: the rule is exact).
+        """Return E[prod cos(w.x_i + b)] by product-to-sum and characteristic functions.
 
         ``2^-n sum_eps E[exp(i (sum eps_i x_i).w)] E[exp(i (sum eps_i) b)]``; a sign vector and its negative give
         the same term, so only half of them are formed.

@@ -83,7 +83,7 @@ class FeynmanRules:
 
     * :meth:`interactions`: vertices ``-g_n``, lines and legs ``+G2``; overall sign +1. Correlators from an action.
     * :meth:`connected_correlators`: vertices ``+G_c^(r)``, lines ``-G2^{-1}``, legs ``+G2^{-1}``; overall sign -1. The
-      action from connected correlators (THEORY: exp(-S) = int DJ exp(W[J] - J phi), shifted by J = G2^{-1} phi).
+      action from connected correlators (from exp(-S) = int DJ exp(W[J] - J phi) with J shifted by G2^{-1} phi).
     * :meth:`mixed`: interaction vertices joined by connected-correlator blobs; a line only says that two points
       coincide. Correlators of an interacting theory on top of a finite-N ensemble.
 
