@@ -177,7 +177,7 @@ def _check_report(comparisons: list[Comparison], identities: list[SchwingerDyson
     )
     for identity in identities:
         kind = "Gaussian action" if identity.order == 0 else f"action through N^-{identity.order}"
-        lines.append(f"  {kind:<22} largest violation {identity.describe_most_significant(3)}")
+        lines.append(f"  {kind:<22} most significant violation {identity.describe_most_significant(3)}")
     return "\n".join(lines)
 
 
