@@ -40,6 +40,9 @@ class Sabotaged:
     architecture: Architecture
     factor: int
 
+    def __str__(self) -> str:
+        return f"{self.architecture} with G_c4 times {self.factor}"
+
     @property
     def input_dim(self) -> int:
         """Number of components of a point."""
