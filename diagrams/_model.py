@@ -17,6 +17,7 @@ from diagrams._fields import Field, Vertex, check_lines
 from diagrams._species import Request, check_size, count_diagrams, field_blocks
 from diagrams._vertex_lists import Bound
 from diagrams.collection import Diagrams
+from diagrams.counting import check_count
 from diagrams.generate import MAX_GRAPHS
 from diagrams.graph import FeynmanGraph
 from diagrams.symbols import symbol
@@ -211,7 +212,7 @@ class Model:
         if loops is None and order is None:
             raise ValueError("give loops, or the order in the expansion parameters, or both")
         if loops is not None:
-            _check_count("loops", loops)
+            check_count("loops", loops)
         ends = tuple(self.table.names.index(h) for h in self._leg_names(legs))
         orders = tuple(self._bound(parameter, value) for parameter, value in (order or {}).items())
         return Request(ends, loops, orders, connected, one_particle_irreducible, self_loops, max_graphs)
@@ -221,7 +222,7 @@ class Model:
             raise TypeError(f"legs is a mapping or a sequence of names such as ('psi', 'psi*'), got {legs!r}")
         if isinstance(legs, Mapping):
             for name, n in legs.items():
-                _check_count(f"legs[{name!r}]", n)
+                check_count(f"legs[{name!r}]", n)
             names = [name for name, n in legs.items() for _ in range(n)]
         else:
             names = list(legs)
@@ -296,10 +297,3 @@ class Model:
             parent[root(u)] = root(v)
         open_lines = {root(leg) for leg in range(graph.n_legs)}
         return len({root(u) for u, _ in carried} - open_lines)
-
-
-def _check_count(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name} must be an integer, got {value!r}")
-    if value < 0:
-        raise ValueError(f"{name} must be >= 0, got {value}")

@@ -184,26 +184,26 @@ class Series:
         """Return the product of the parameters raised to ``key``."""
         return sympy.Mul(*(p**e for p, e in zip(self.parameters, key, strict=True)))
 
+    def _powers(self, key: Exponents) -> Iterator[tuple[sympy.Expr, sympy.Rational]]:
+        """Iterate over (base, exponent) of the non-trivial powers at ``key``, with ``1/N`` as a power of N."""
+        for p, e in zip(self.parameters, key, strict=True):
+            base, power = p.as_base_exp()
+            if (exponent := sympy.Rational(e) * power) != 0:
+                yield base, exponent
+
     def power_text(self, key: Exponents) -> str:
         """Return the power of the parameters at ``key`` as plain text, ``N^-1`` rather than ``1/N``."""
         parts = []
-        for p, e in zip(self.parameters, key, strict=True):
-            base, power = p.as_base_exp()
-            exponent = sympy.Rational(e) * power
-            if exponent != 0:
-                shown = f"({exponent})" if exponent.q != 1 else str(exponent)
-                parts.append(str(base) if exponent == 1 else f"{base}^{shown}")
+        for base, exponent in self._powers(key):
+            shown = f"({exponent})" if exponent.q != 1 else str(exponent)
+            parts.append(str(base) if exponent == 1 else f"{base}^{shown}")
         return " ".join(parts) or "1"
 
     def power_latex(self, key: Exponents) -> str:
         """Return the power of the parameters at ``key`` as LaTeX, ``N^{-1}`` rather than a fraction."""
-        parts = []
-        for p, e in zip(self.parameters, key, strict=True):
-            base, power = p.as_base_exp()
-            exponent = sympy.Rational(e) * power
-            if exponent != 0:
-                shown = f"{exponent.p}/{exponent.q}" if exponent.q != 1 else str(exponent)
-                parts.append(sympy.latex(base) + ("" if exponent == 1 else f"^{{{shown}}}"))
+        parts = [
+            sympy.latex(base) + ("" if exponent == 1 else f"^{{{exponent}}}") for base, exponent in self._powers(key)
+        ]
         return r"\,".join(parts) or "1"
 
     def remainder_keys(self) -> list[Exponents]:
