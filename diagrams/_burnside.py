@@ -189,7 +189,16 @@ class Matchings:
 def matchings(
     *, valences: tuple[int, ...], top: int, fixed: int, free: int, orbits: bool, self_loops: bool, refined: bool
 ) -> tuple[Matchings, int]:
-    r"""Return the matchings through order ``top``, and a number that makes every sum of 1/\|Aut\| an integer.
+    r"""Return the matchings through order ``top``, and a number that makes every sum of 1/\|Aut\| an integer."""
+    denominator, modulus, largest = bounds(valences=valences, top=top, fixed=fixed, free=free, orbits=orbits)
+    ring = Ring(top, free, (2 * largest).bit_length(), modulus, largest)
+    return Matchings(valences, ring, fixed, orbits, self_loops, refined), denominator
+
+
+def bounds(
+    *, valences: tuple[int, ...], top: int, fixed: int, free: int = 0, orbits: bool = False
+) -> tuple[int, int, int]:
+    r"""Return a common denominator of all sums of 1/\|Aut\|, a modulus, and the largest number it is coprime to.
 
     Of n half-edges at vertices with m vertices of degree d each, the product of d!^m m! divides n!, because the
     quotient counts set partitions. No sum exceeds the number of matchings of all lists of vertices together.
@@ -199,9 +208,7 @@ def matchings(
     denominator = 1 if orbits else factorial(n_half_edges)
     n_matchings = prod(range(1, n_half_edges + 2, 2)) << (2 * top + fixed + free + 2)
     largest = max(3 * top, n_half_edges, 1) + fixed + free
-    modulus = coprime_modulus(n_matchings * denominator, largest)
-    ring = Ring(top, free, (2 * largest).bit_length(), modulus, largest)
-    return Matchings(valences, ring, fixed, orbits, self_loops, refined), denominator
+    return denominator, coprime_modulus(n_matchings * denominator, largest), largest
 
 
 def gaussian_moment(power: int, r: int) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import factorial, prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +79,10 @@ class FieldBlock:
         Order of the automorphism group, legs fixed.
     kind : str, optional
         One kind for all vertices instead of those of the model.
+    labelled : bool, optional
+        False for exchangeable legs: those of one type may be permuted.
+    exchanged : int64 array (G,), optional
+        With exchangeable legs, the number of labelled diagrams behind each member.
     """
 
     table: HalfEdgeTable
@@ -85,8 +91,8 @@ class FieldBlock:
     mates: NDArray[np.uint8]
     symmetry: NDArray[np.int64]
     kind: str | None = None
-
-    labelled = True
+    labelled: bool = True
+    exchanged: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.mates)
@@ -94,12 +100,18 @@ class FieldBlock:
     @property
     def nbytes(self) -> int:
         """Memory of the arrays."""
-        return self.mates.nbytes + self.symmetry.nbytes
+        arrays = (self.mates, self.symmetry) + (() if self.exchanged is None else (self.exchanged,))
+        return sum(a.nbytes for a in arrays if 0 not in a.strides)  # a constant takes no memory
 
     @property
     def multiplicity(self) -> NDArray[np.int64]:
-        """Number of labelled diagrams behind each member: one."""
-        return np.ones(len(self), np.int64)
+        """Number of labelled diagrams behind each member."""
+        return np.ones(len(self), np.int64) if self.exchanged is None else self.exchanged
+
+    @property
+    def leg_permutations(self) -> int:
+        """Number of ways to number the legs of each type."""
+        return prod(map(factorial, Counter(self.legs).values()))
 
     @property
     def n_legs(self) -> int:
@@ -133,10 +145,22 @@ class FieldBlock:
 
     @property
     def signs(self) -> NDArray[np.int64]:
-        """Sign of each member: -1 for each closed fermion loop, times the order in which the legs are joined."""
+        """Sign of each member: -1 for each closed fermion loop, times the order in which the legs are joined.
+
+        Exchangeable legs are taken in the order of the fields of the model, each before its conjugate.
+        """
+        if not self.labelled and any(n > 1 and self.table.grassmann[t] for t, n in Counter(self.legs).items()):
+            raise ValueError(
+                "with exchangeable legs the sign is defined only if no two legs of one fermion can change places; "
+                "use labelled=True"
+            )
         conjugate = np.array([self.table.names[t].endswith("*") for t in self.types], bool)
         fermionic = np.array(self.table.grassmann, bool)[self.types]
-        return _matings.fermion_signs(self.mates, len(self.legs), self.through, fermionic, conjugate)
+        signs = _matings.fermion_signs(self.mates, len(self.legs), self.through, fermionic, conjugate)
+        if not self.labelled:
+            order = [t for t in self.legs if self.table.grassmann[t]]
+            signs = signs * (-1) ** sum(a > b for i, a in enumerate(order) for b in order[i + 1 :])
+        return signs
 
     @property
     def cycles(self) -> NDArray[np.int64]:
@@ -157,11 +181,12 @@ class FieldBlock:
         directed = {table.fields[t] for t in types if table.arrows[t]}
         kinds = tuple(self.kind or table.kinds[m] for m in self.vertices)
         shown = () if table.is_plain else tuple(fields)
-        return FeynmanGraph(len(self.legs), tuple(edges), kinds, shown, tuple(directed))
+        return FeynmanGraph(len(self.legs), tuple(edges), kinds, shown, tuple(directed), self.labelled)
 
     def take(self, chosen: NDArray[np.intp]) -> FieldBlock:
         """Return the block with some of its members."""
-        return replace(self, mates=self.mates[chosen], symmetry=self.symmetry[chosen])
+        exchanged = None if self.exchanged is None else self.exchanged[chosen]
+        return replace(self, mates=self.mates[chosen], symmetry=self.symmetry[chosen], exchanged=exchanged)
 
     def with_kind(self, kind: str) -> FieldBlock:
         """Return the block with every vertex of one kind."""
@@ -223,7 +248,8 @@ def block_of(table: HalfEdgeTable, graph: FeynmanGraph) -> FieldBlock:
     for a, b in places:
         mates[0, a], mates[0, b] = b, a
     legs = tuple(ends[leg][0][0] for leg in range(graph.n_legs))
-    return FieldBlock(table, legs, tuple(vertices), mates, np.array([graph.symmetry_factor], np.int64))
+    symmetry = np.array([graph.symmetry_factor], np.int64)
+    return FieldBlock(table, legs, tuple(vertices), mates, symmetry, labelled=graph.labelled)
 
 
 def _is_reversed(table: HalfEdgeTable, graph: FeynmanGraph, edge: tuple[int, int], tail: int, head: int) -> bool:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from diagrams._compile import compiled
 
 Ints = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _acting_group(generators: Bytes, n: int, k: int) -> Bytes:
     """Return all ways in which the group permutes vertices ``0 .. k-1``, by products of transversals.
 
@@ -43,7 +44,7 @@ def _acting_group(generators: Bytes, n: int, k: int) -> Bytes:
     return elements
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def leg_owners(counts: Ints, elements: Bytes) -> Bytes:
     """Distribute labelled legs over vertices, one representative of each orbit, shape (orbits, legs).
 
@@ -98,7 +99,7 @@ def leg_owners(counts: Ints, elements: Bytes) -> Bytes:
     return owners[:found]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def attach_legs(
     types: Bytes,
     sizes: Ints,
@@ -160,7 +161,7 @@ def attach_legs(
     return skeleton, owners
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def symmetry_factors(adjacency: Bytes, start: Ints, order: Ints, local: Ints) -> Ints:
     """Return the order of the automorphism group of each skeleton, exchanges of parallel lines included.
 

@@ -6,15 +6,16 @@ Half-edges ``0 .. n_legs - 1`` are the ends of external legs.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from diagrams._compile import compiled
 
 Ints = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
 Bools = NDArray[np.bool_]
 
 
-@njit(cache=True)
+@compiled
 def _find(parent: Ints, x: int) -> int:
     while parent[x] != x:
         parent[x] = parent[parent[x]]
@@ -22,7 +23,7 @@ def _find(parent: Ints, x: int) -> int:
     return x
 
 
-@njit(cache=True)
+@compiled
 def fermion_signs(mates: Bytes, n_legs: int, through: Ints, fermionic: Bools, conjugate: Bools) -> Ints:
     """Return the sign of each diagram.
 
@@ -67,7 +68,7 @@ def fermion_signs(mates: Bytes, n_legs: int, through: Ints, fermionic: Bools, co
     return signs
 
 
-@njit(cache=True)
+@compiled
 def has_odd_fermion_loop(mates: Bytes, n_legs: int, through: Ints, nodes: Ints, parity: Ints) -> Bools:
     """Tell for each diagram whether the ``parity`` of the nodes on some closed fermion line adds up to odd."""
     n_graphs, n_ends = mates.shape
@@ -97,7 +98,7 @@ def has_odd_fermion_loop(mates: Bytes, n_legs: int, through: Ints, nodes: Ints, 
     return result
 
 
-@njit(cache=True)
+@compiled
 def component_counts(mates: Bytes, nodes: Ints) -> Ints:
     """Return the number of connected components of each diagram."""
     n_graphs, n_ends = mates.shape
@@ -115,7 +116,7 @@ def component_counts(mates: Bytes, nodes: Ints) -> Ints:
     return counts
 
 
-@njit(cache=True)
+@compiled
 def has_contracted_self_loop(mates: Bytes, nodes: Ints, cuttable: Bools) -> Bools:
     """Tell whether a cuttable line begins and ends at one node when all other lines shrink to points."""
     n_graphs, n_ends = mates.shape
@@ -135,9 +136,18 @@ def has_contracted_self_loop(mates: Bytes, nodes: Ints, cuttable: Bools) -> Bool
     return result
 
 
-@njit(cache=True)
+@compiled
 def matings(
-    codes: Ints, bits: int, skeleton: Ints, owners: Ints, first: Ints, types: Ints, partner: Ints, loops: Ints
+    codes: Ints,
+    bits: int,
+    of_list: Ints,
+    slots: Ints,
+    skeleton: Ints,
+    owners: Bytes,
+    first: Ints,
+    types: Ints,
+    partner: Ints,
+    loops: Ints,
 ) -> Bytes:
     """Write diagrams as arrays of mates.
 
@@ -145,16 +155,20 @@ def matings(
     ----------
     codes : int64 array (m, V (V - 1) / 2)
         Lines between vertices of each skeleton, see :mod:`diagrams._orderly_fields`; ``bits`` bits for each type.
+    of_list : int64 array (m,)
+        List of vertices of each skeleton.
+    slots : int64 array (L, V)
+        Number that each vertex of a list gets.
     skeleton : int64 array (G,)
         Skeleton of each diagram.
-    owners : int64 array (G, n)
+    owners : uint8 array (G, n)
         Vertex of each leg; ``V + b`` joins the leg directly to leg ``b``.
     first : int64 array (V + 1,)
-        First half-edge of each vertex, legs counted.
+        First half-edge of each numbered vertex, legs counted.
     types : int64 array (H,)
         Type of each half-edge.
     partner : int64 array (T,)
-    loops : int64 array (V, T)
+    loops : int64 array (L, V, T)
         Self-loops of each vertex, given at the smaller type of a pair.
     """
     n_graphs, n_legs = owners.shape
@@ -171,25 +185,30 @@ def matings(
             free[v, types[h]] += 1
     for g in range(n_graphs):
         free[:] = 0
+        list_ = of_list[skeleton[g]]
+        slot = slots[list_]
         for leg in range(n_legs):
-            v = owners[g, leg]
-            if v >= n_vertices:
-                mates[g, leg] = v - n_vertices
+            owner = np.int64(owners[g, leg])
+            if owner >= n_vertices:
+                mates[g, leg] = owner - n_vertices
                 continue
-            t = partner[types[leg]]
+            v, t = slot[owner], partner[types[leg]]
             h = places[v, t, free[v, t]]
             free[v, t] += 1
             mates[g, leg] = h
             mates[g, h] = leg
         place = 0
-        for v in range(n_vertices):
-            for w in range(v, n_vertices):
-                code = 0
-                if w > v:
+        for i in range(n_vertices):
+            for j in range(i, n_vertices):
+                code = np.int64(0)
+                if j > i:
                     code = codes[skeleton[g], place]
                     place += 1
+                    if code == 0:
+                        continue
+                v, w = slot[i], slot[j]
                 for t in range(n_types):
-                    count = loops[v, t] if w == v else (code >> (bits * t)) & ((1 << bits) - 1)
+                    count = loops[list_, i, t] if j == i else (code >> (bits * t)) & ((1 << bits) - 1)
                     p = partner[t]
                     for _ in range(count):
                         a = places[v, t, free[v, t]]
@@ -199,75 +218,3 @@ def matings(
                         mates[g, a] = b
                         mates[g, b] = a
     return mates
-
-
-@njit(cache=True)
-def _grown(array: Ints, used: int) -> Ints:
-    larger = np.empty((max(64, 2 * array.shape[0]), array.shape[1]), array.dtype)
-    for i in range(used):
-        for j in range(array.shape[1]):
-            larger[i, j] = array[i, j]
-    return larger
-
-
-@njit(cache=True)
-def leg_assignments(counts: Ints, labels: Ints, permutations: Ints) -> tuple[Ints, Ints]:
-    """Distribute legs of several types over vertices, one representative of each orbit under vertex permutations.
-
-    Parameters
-    ----------
-    counts : int64 array (v, T)
-        How many legs of each type sit at each of the v leg-carrying vertices.
-    labels : int64 array (n,)
-        Type of each leg.
-    permutations : int64 array (g, v)
-        All elements of the group acting on those vertices.
-
-    Returns
-    -------
-    owners : int64 array (k, n)
-        The vertex (position in ``counts``) of each leg.
-    stabiliser : int64 array (k,)
-        Number of group elements that leave the assignment as it is.
-    """
-    n = labels.size
-    left = counts.copy()
-    owner = np.full(n, -1, np.int64)
-    owners = np.empty((64, n), np.int64)
-    stabiliser = np.empty((64, 1), np.int64)
-    found, place = 0, 0
-    while place >= 0:
-        v, t = owner[place], labels[place]
-        if v >= 0:
-            left[v, t] += 1
-        v += 1
-        while v < counts.shape[0] and left[v, t] == 0:
-            v += 1
-        if v == counts.shape[0]:
-            owner[place] = -1
-            place -= 1
-            continue
-        owner[place] = v
-        left[v, t] -= 1
-        if place < n - 1:
-            place += 1
-            continue
-        fixed = 0
-        for g in range(permutations.shape[0]):
-            difference = 0
-            for leg in range(n):
-                difference = permutations[g, owner[leg]] - owner[leg]
-                if difference:
-                    break
-            if difference < 0:
-                fixed = -1
-                break
-            fixed += difference == 0
-        if fixed > 0:
-            if found == owners.shape[0]:
-                owners, stabiliser = _grown(owners, found), _grown(stabiliser, found)
-            for leg in range(n):
-                owners[found, leg] = owner[leg]
-            stabiliser[found, 0] = fixed
-            found += 1
-    return owners[:found], stabiliser[:found, 0]

@@ -1,320 +1,309 @@
-"""Enumeration of diagrams of several fields: vertex lists, then rigid or orderly generation of each."""
+"""Generation of diagrams of several fields in tasks that do not depend on one another, piece by piece."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from itertools import pairwise
+from functools import cached_property
 from math import factorial, prod
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from diagrams._class_lists import class_lists
 from diagrams._field_blocks import FieldBlock, HalfEdgeTable
-from diagrams._matings import leg_assignments, matings
-from diagrams._orderly_fields import skeletons
-from diagrams._permutations import group_elements
-from diagrams._rigid import rigid_diagrams
-from diagrams._vertex_lists import Bound, Counts, VertexClass, class_lists, half_edge_counts, vertex_counts
+from diagrams._field_filters import AMPUTATED, BRIDGELESS, NO_TADPOLES
+from diagrams._field_legs import attach_legs
+from diagrams._field_request import Joins, Request, attached_lists, counts_with_components, is_rigid
+from diagrams._matings import matings
+from diagrams._orderly_fields import SkeletonLists, Skeletons, skeleton_start, skeletons
+from diagrams._rigid import RigidModel, exchange_orders, rigid_diagrams, rigid_start
+from diagrams._vertex_lists import Counts, VertexClass, half_edge_counts
 
-MAX_HALF_EDGES = 255  # mates are kept as bytes
+LISTS_PER_TASK = 16
+# steps of a search after which it can be stopped: hundredths of a second
+_RIGID_BUDGET = 1 << 18
+_ORDERLY_BUDGET = 1 << 14
+_LARGE = 2**62
 Ints = NDArray[np.int64]
-Joins = tuple[tuple[int, int], ...]
+
+
+class Piece(NamedTuple):
+    """Some diagrams; ``n_made`` of them before filters that are applied afterwards."""
+
+    block: FieldBlock
+    n_made: int
 
 
 @dataclass(frozen=True)
-class Request:
-    """What to enumerate: legs as half-edge types, loops or none, bounds on orders, and filters."""
+class Task:
+    """Diagrams with one list of vertices, or some of them.
 
-    legs: Counts
-    loops: int | None
-    orders: tuple[Bound, ...]
-    connected: bool
-    bridgeless: bool
-    self_loops: bool
-    max_graphs: int
-
-
-def field_blocks(table: HalfEdgeTable, request: Request) -> Iterator[FieldBlock]:
-    """Iterate over the diagrams, in blocks with one list of vertices each."""
-    if request.connected:
-        yield from _connected_blocks(table, request)
-    else:
-        yield from _all_blocks(table, request)
-
-
-def count_diagrams(table: HalfEdgeTable, request: Request) -> int:
-    """Return the number of connected diagrams; those of rigid models are not kept."""
-    total = 0
-    for counts in _vertex_counts(table, request, request.legs, 1):
-        if is_rigid(table, counts, request.legs):
-            total += _rigid(table, counts, request, store=False)[0]
-        else:
-            total += sum(len(b) for b in _counted_blocks(table, counts, request))
-    return total
-
-
-def is_rigid(table: HalfEdgeTable, counts: Counts, legs: Sequence[int]) -> bool:
-    """Tell whether connected diagrams with these vertices have no automorphisms: see :mod:`diagrams._rigid`."""
-    present = [table.vertices[m] for m, n in enumerate(counts) if n]
-    return len(legs) > 0 and all(len(set(v)) == len(v) for v in present)
-
-
-def _vertex_counts(table: HalfEdgeTable, request: Request, legs: Counts, components: int) -> list[Counts]:
-    bounds = list(request.orders)
-    if request.loops is not None:  # sum (degree - 2) = legs + 2 (loops - components)
-        excess = Fraction(len(legs) + 2 * (request.loops - components))
-        bounds.append(Bound(tuple(Fraction(len(v) - 2) for v in table.vertices), excess, excess))
-    found = vertex_counts(table, legs, bounds)
-    for n in found:
-        if len(legs) + sum(k * len(v) for k, v in zip(n, table.vertices, strict=True)) > MAX_HALF_EDGES:
-            raise ValueError(f"diagrams with more than {MAX_HALF_EDGES} half-edges are not supported")
-    return found
-
-
-def _connected_blocks(table: HalfEdgeTable, request: Request) -> Iterator[FieldBlock]:
-    for counts in _vertex_counts(table, request, request.legs, 1):
-        yield from _counted_blocks(table, counts, request)
-
-
-def _counted_blocks(table: HalfEdgeTable, counts: Counts, request: Request) -> Iterator[FieldBlock]:
-    """Iterate over connected diagrams with each vertex of the model ``counts`` times."""
-    legs = request.legs
-    if not any(counts):
-        if len(legs) == 2 and table.partner[legs[0]] == legs[1] and not request.bridgeless:
-            yield FieldBlock(table, legs, (), np.array([[1, 0]], np.uint8), np.ones(1, np.int64))
-    elif is_rigid(table, counts, legs):
-        n, mates = _rigid(table, counts, request, store=True)
-        vertices = tuple(m for m, k in enumerate(counts) for _ in range(k))
-        check_size(n, request)
-        yield FieldBlock(table, legs, vertices, mates, np.ones(n, np.int64))
-    else:
-        yield from _orderly_blocks(table, counts, request, legs, [()])
-
-
-def check_size(n: int, request: Request) -> None:
-    """Refuse to keep too many diagrams.
-
-    Raises
-    ------
-    MemoryError
-        If there are more than ``request.max_graphs``.
+    Parameters
+    ----------
+    table : HalfEdgeTable
+    request : Request
+    counts : tuple of int
+        How often each vertex of the model occurs.
+    attached : tuple of int
+        Types of the legs that end at vertices.
+    ways : tuple
+        Ways to join the other legs in pairs.
     """
-    if n > request.max_graphs:
-        raise MemoryError(f"more than max_graphs={request.max_graphs} diagrams; raise max_graphs, or only count them")
+
+    table: HalfEdgeTable
+    request: Request
+    counts: Counts
+    attached: Counts
+    ways: tuple[Joins, ...]
+
+    @cached_property
+    def vertices(self) -> Counts:
+        """The vertices of the model, one entry for each vertex of a diagram."""
+        return tuple(m for m, n in enumerate(self.counts) for _ in range(n))
+
+    @cached_property
+    def flags(self) -> int:
+        """Filters on single lines."""
+        request = self.request
+        wanted = ((request.bridgeless, BRIDGELESS), (not request.tadpoles, NO_TADPOLES), (request.amputated, AMPUTATED))
+        return sum(bit for on, bit in wanted if on)
+
+    @cached_property
+    def types(self) -> Ints:
+        """Type of each half-edge."""
+        return np.array([*self.request.legs, *(t for m in self.vertices for t in self.table.vertices[m])], np.int64)
+
+    @cached_property
+    def first(self) -> Ints:
+        """First half-edge of each vertex."""
+        return np.cumsum([len(self.request.legs), *(len(self.table.vertices[m]) for m in self.vertices)])
+
+    def block(self, mates: NDArray[np.uint8], symmetry: Ints, exchanged: Ints | None) -> FieldBlock:
+        """Return diagrams as a block."""
+        request = self.request
+        return FieldBlock(
+            self.table, request.legs, self.vertices, mates, symmetry, labelled=request.labelled, exchanged=exchanged
+        )
+
+    def pieces(self, size: int) -> Iterator[FieldBlock | None]:
+        """Iterate over all diagrams, about ``size`` at a time (and nothing, to let others look in, now and then)."""
+        raise NotImplementedError
 
 
-def _rigid(table: HalfEdgeTable, counts: Counts, request: Request, *, store: bool) -> tuple[int, NDArray[np.uint8]]:
-    if not any(counts):
-        blocks = _counted_blocks(table, counts, request)
-        return sum(len(b) for b in blocks), np.zeros((0, 2), np.uint8)
-    legs = request.legs
-    present = [m for m, n in enumerate(counts) if n]
-    vertices = [m for m in present for _ in range(counts[m])]
-    degrees = np.array([len(table.vertices[m]) for m in vertices])
-    types = np.array([*legs, *(t for m in vertices for t in table.vertices[m])], np.int64)
-    owner = np.concatenate([np.full(len(legs), -1), np.repeat(np.arange(len(vertices)), degrees)])
-    place = np.array([[_position(table.vertices[m], t) for t in range(len(table.names))] for m in present])
-    found: tuple[int, NDArray[np.uint8]] = rigid_diagrams(
-        len(legs),
-        types,
-        owner,
-        np.cumsum([len(legs), *degrees]),
-        np.cumsum([0, *(counts[m] for m in present)]),
-        place,
-        np.array(table.partner, np.int64),
-        np.array(table.cuttable, bool)[types],
-        request.bridgeless,
-        request.self_loops,
-        store,
-        request.max_graphs if store else np.iinfo(np.int64).max - 1,
-    )
-    return found
-
-
-def _position(vertex: Counts, half_edge: int) -> int:
-    return vertex.index(half_edge) if half_edge in vertex else -1
-
-
-def _all_blocks(table: HalfEdgeTable, request: Request) -> Iterator[FieldBlock]:
-    """Iterate over diagrams with any number of components, some legs perhaps joined directly."""
-    joinings: dict[Counts, list[Joins]] = {}
-    for joins in _leg_joinings(table, request.legs, tuple(range(len(request.legs)))):
-        joined = {leg for pair in joins for leg in pair}
-        free = sorted(t for leg, t in enumerate(request.legs) if leg not in joined)
-        joinings.setdefault(tuple(free), []).append(joins)
-    for attached, ways in joinings.items():
-        # every component has a leg or a loop
-        most = len(attached) + request.loops if request.loops is not None else 1
-        lists = dict.fromkeys(() if attached else ((0,) * len(table.vertices),))
-        for components in range(1, most + 1):
-            lists |= dict.fromkeys(n for n in _vertex_counts(table, request, attached, components) if any(n))
-        for counts in lists:
-            for block in _orderly_blocks(table, counts, request, attached, ways):
-                keep = block if request.loops is None else block.take(np.flatnonzero(block.cycles == request.loops))
-                if len(keep):
-                    yield keep
-
-
-def _leg_joinings(table: HalfEdgeTable, legs: Counts, free: Counts) -> Iterator[Joins]:
-    """Iterate over all ways to join some of the free legs in pairs."""
-    if not free:
-        yield ()
+def tasks(table: HalfEdgeTable, request: Request) -> Iterator[Task]:
+    """Iterate over tasks that make all diagrams together, in a fixed order."""
+    if not request.connected:
+        for counts, attached, ways in attached_lists(table, request):
+            yield from _orderly_tasks(table, request, counts, attached, ways)
         return
-    first, rest = free[0], free[1:]
-    yield from _leg_joinings(table, legs, rest)
-    for other in rest:
-        if legs[other] == table.partner[legs[first]]:
-            left = tuple(leg for leg in rest if leg != other)
-            yield from (((first, other), *joins) for joins in _leg_joinings(table, legs, left))
+    legs = request.legs
+    for counts in counts_with_components(table, request, legs, 1):
+        if not any(counts):
+            if len(legs) == 2 and table.partner[legs[0]] == legs[1] and not request.bridgeless:
+                yield from _orderly_tasks(table, request, counts, (), [((0, 1),)])
+        elif is_rigid(table, counts, legs):
+            yield RigidTask(table, request, counts, legs, ())
+        else:
+            yield from _orderly_tasks(table, request, counts, legs, [()])
 
 
-def _orderly_blocks(
-    table: HalfEdgeTable, counts: Counts, request: Request, attached: Counts, ways: Sequence[Joins]
-) -> Iterator[FieldBlock]:
-    """Iterate over diagrams whose legs of types ``attached`` end at vertices, the others being joined in ``ways``."""
+def _orderly_tasks(
+    table: HalfEdgeTable, request: Request, counts: Counts, attached: Counts, ways: Sequence[Joins]
+) -> Iterator[Task]:
+    if not request.labelled:
+        ways = ways[:1]
     if not any(counts):
-        if request.legs:
-            codes, one = np.zeros((1, 0), np.int64), np.ones(1, np.int64)
-            placed = _placed(table, request, (), ways, [(0 * one, ((),))])
-            yield _block(table, request.legs, (), codes, one, placed, 1)
+        yield OrderlyTask(table, request, counts, attached, tuple(ways), (), np.zeros((1, 0), np.int64))
         return
     supply = half_edge_counts(table, attached)
-    at_vertices = tuple(supply[p] for p in table.partner)
-    for classes in class_lists(
+    task = Task(table, request, counts, attached, tuple(ways))
+    classes, lists = class_lists(
         table,
         counts,
-        at_vertices,
+        tuple(supply[p] for p in table.partner),
         self_loops=request.self_loops,
         connected=request.connected,
-        bridgeless=request.bridgeless,
-    ):
-        yield from _class_list_blocks(table, classes, request, ways)
-
-
-def _class_list_blocks(
-    table: HalfEdgeTable, classes: tuple[VertexClass, ...], request: Request, ways: Sequence[Joins]
-) -> Iterator[FieldBlock]:
-    bits = max(1, max(n for c in classes for n in c.rest).bit_length())
-    if bits * len(table.names) > 62:
-        raise ValueError(
-            f"model with {len(table.names)} half-edge types and vertices with {max(max(c.rest) for c in classes)} "
-            "equal half-edges: more than the generator can hold; use fewer fields or lower valences"
-        )
-    codes, order, generators, first = _skeletons(table, classes, request, bits)
-    if len(codes) == 0:
-        return
-    symmetry = order * _local_symmetry(table, classes) * _line_exchanges(codes, bits, len(table.names))
-    groups = _leg_groups(classes, generators, first)
-    members = [(graphs, group) for group, graphs in groups.items()]
-    placed = _placed(table, request, classes, ways, members)
-    yield _block(table, request.legs, classes, codes, symmetry, placed, bits)
-
-
-def _skeletons(
-    table: HalfEdgeTable, classes: tuple[VertexClass, ...], request: Request, bits: int
-) -> tuple[Ints, Ints, NDArray[np.uint8], Ints]:
-    n = len(classes)
-    if n == 1:
-        m = int(not any(classes[0].rest))
-        return np.zeros((m, 0), np.int64), np.ones(m, np.int64), np.zeros((0, 1), np.uint8), np.zeros(m + 1, np.int64)
-    found: tuple[Ints, Ints, NDArray[np.uint8], Ints] = skeletons(
-        np.array([c.rest for c in classes], np.int64),
-        np.cumsum([0] + [a != b for a, b in pairwise(classes)]),
-        np.array(table.partner, np.int64),
-        np.array(table.cuttable, bool),
-        bits,
-        request.connected,
-        request.bridgeless,
+        flags=task.flags,
     )
-    return found
+    for start in range(0, len(lists), LISTS_PER_TASK):
+        some = lists[start : start + LISTS_PER_TASK]
+        yield OrderlyTask(table, request, counts, attached, tuple(ways), classes, some)
 
 
-def _local_symmetry(table: HalfEdgeTable, classes: tuple[VertexClass, ...]) -> int:
-    """Return the exchanges of self-loops at each vertex, and the flips of those without direction."""
-    flips = [2 if t == p else 1 for t, p in enumerate(table.partner)]
-    return prod(f**n * factorial(n) for c in classes for f, n in zip(flips, c.loops, strict=True))
+class RigidTask(Task):
+    """Connected diagrams with legs whose vertices have no equal half-edges."""
+
+    @cached_property
+    def root(self) -> int:
+        """The leg to begin with: the first one of the type that occurs least often, so that few walks are compared."""
+        legs = self.request.legs
+        return 0 if self.request.labelled else legs.index(min(legs, key=lambda t: (legs.count(t), legs.index(t))))
+
+    @cached_property
+    def model(self) -> RigidModel:
+        """The half-edges as compiled code takes them."""
+        table, legs = self.table, self.request.legs
+        present = [m for m, n in enumerate(self.counts) if n]
+        degrees = [len(table.vertices[m]) for m in self.vertices]
+        place = [
+            [v.index(t) if t in v else -1 for t in range(len(table.names))]
+            for v in map(table.vertices.__getitem__, present)
+        ]
+        return RigidModel(
+            len(legs),
+            self.root,
+            self.types,
+            np.concatenate([np.full(len(legs), -1), np.repeat(np.arange(len(degrees)), degrees)]),
+            self.first,
+            np.cumsum([0, *(self.counts[m] for m in present)]),
+            np.array(place, np.int64),
+            np.array(table.partner, np.int64),
+            np.array(table.cuttable, bool)[self.types],
+        )
+
+    def pieces(self, size: int) -> Iterator[FieldBlock | None]:
+        """Iterate over all diagrams, see :meth:`Task.pieces`."""
+        state = rigid_start(self.model)
+        request = self.request
+        while state.at[0] >= 0:
+            mates = rigid_diagrams(
+                self.model, state, self.flags, request.self_loops, not request.labelled, size, _RIGID_BUDGET
+            )
+            yield self._block(mates) if len(mates) else None
+
+    def _block(self, mates: NDArray[np.uint8]) -> FieldBlock:
+        one = np.broadcast_to(np.int64(1), len(mates))
+        if self.request.labelled:
+            return self.block(mates, one, None)
+        legs, model = self.request.legs, self.model
+        permutations = prod(map(factorial, Counter(legs).values()))
+        if legs.count(legs[self.root]) == 1:
+            return self.block(mates, one, np.broadcast_to(np.int64(permutations), len(mates)))
+        kind_of = np.repeat(np.arange(len(model.place)), np.diff(model.kind_start))
+        orders = exchange_orders(
+            mates, len(legs), self.root, self.types, model.owner, self.first, kind_of, model.kind_start
+        )
+        kept = orders > 0
+        return self.block(mates[kept], orders[kept], permutations // orders[kept])
 
 
-def _line_exchanges(codes: Ints, bits: int, n_types: int) -> Ints:
-    factorials = np.array([factorial(min(k, 20)) for k in range(2**bits)])
-    result = np.ones(len(codes), np.int64)
-    for t in range(n_types):
-        result *= factorials[(codes >> (bits * t)) & (2**bits - 1)].prod(axis=1)
-    return result
+@dataclass(frozen=True, eq=False)
+class OrderlyTask(Task):
+    """Diagrams on some lists of vertex classes."""
 
+    classes: tuple[VertexClass, ...]
+    lists: Ints
 
-Group = tuple[tuple[int, ...], ...]
+    @cached_property
+    def versions(self) -> int:
+        """Number of ways to number the legs at vertices and to join the others, if all vertices were different."""
+        return len(self.ways) * prod(map(factorial, Counter(self.attached).values()))
 
+    @cached_property
+    def model(self) -> SkeletonLists:
+        """The lists as compiled code takes them."""
+        table, classes = self.table, self.classes
+        flips = [2 if t == p else 1 for t, p in enumerate(table.partner)]
+        bits = max(1, max((n for c in classes for n in c.rest), default=0).bit_length())
+        if bits * len(table.names) > 62:
+            raise ValueError(
+                f"model with {len(table.names)} half-edge types and vertices with "
+                f"{max(max(c.rest) for c in classes)} equal half-edges: more than the generator can hold; use fewer "
+                "fields or lower valences"
+            )
+        at_vertex = [prod(map(factorial, c.legs)) for c in classes]
+        factors = [prod(f**n * factorial(n) for f, n in zip(flips, c.loops, strict=True)) for c in classes]
+        if not self.request.labelled:
+            factors = [f * a for f, a in zip(factors, at_vertex, strict=True)]
+        versions = [self.versions // prod(at_vertex[c] for c in row) for row in self.lists.tolist()]
+        if max(*factors, self.versions, 0) >= _LARGE:
+            raise ValueError("symmetry factors or numbers of diagrams beyond 2**62 are not supported for models")
+        return SkeletonLists(
+            self.lists,
+            np.array([c.rest for c in classes], np.int64).reshape(len(classes), len(table.names)),
+            np.array([sum(c.legs) for c in classes], np.int64),
+            np.array(factors, np.int64),
+            np.array(versions, np.int64),
+            np.array(table.partner, np.int64),
+            np.array(table.cuttable, bool),
+            bits,
+        )
 
-def _leg_groups(classes: tuple[VertexClass, ...], generators: NDArray[np.uint8], first: Ints) -> dict[Group, Ints]:
-    """Sort skeletons by the group in which their automorphisms permute the vertices with legs."""
-    carriers = [v for v, c in enumerate(classes) if any(c.legs)]
-    position = {v: i for i, v in enumerate(carriers)}
-    trivial = (tuple(range(len(carriers))),)
-    sorted_out: dict[Group, list[int]] = {}
-    rows = [[tuple(position[v] for v in row) for row in generators[:, carriers].tolist()]]
-    for g, (a, b) in enumerate(pairwise(first.tolist())):
-        group = tuple(sorted(group_elements(len(carriers), rows[0][a:b]))) if b > a and carriers else trivial
-        sorted_out.setdefault(group, []).append(g)
-    return {group: np.array(graphs, np.int64) for group, graphs in sorted_out.items()}
+    @cached_property
+    def joined(self) -> Ints:
+        """For each way to join legs directly the leg that each leg is joined to, -1 for none."""
+        result = np.full((len(self.ways), len(self.request.legs)), -1, np.int64)
+        for row, joins in zip(result, self.ways, strict=True):
+            for a, b in joins:
+                row[a], row[b] = b, a
+        return result
 
+    @cached_property
+    def swaps(self) -> int:
+        """Order of the group that permutes the legs joined directly, when legs are exchangeable."""
+        partner, legs = self.table.partner, self.request.legs
+        pairs = Counter(min(legs[a], legs[b]) for a, b in self.ways[0]) if self.ways else Counter()
+        return prod(factorial(n) * (2**n if partner[t] == t else 1) for t, n in pairs.items())
 
-Placed = tuple[Ints, Ints, Ints]  # skeleton, owners of the legs, what the order of the group is divided by
+    def pieces(self, size: int) -> Iterator[FieldBlock | None]:
+        """Iterate over all diagrams, see :meth:`Task.pieces`."""
+        if not self.vertices:
+            yield self._bare()
+            return
+        state, request = skeleton_start(self.model), self.request
+        while state.at[0] < len(self.lists):
+            found = skeletons(self.model, state, request.connected, self.flags, request.labelled, size, _ORDERLY_BUDGET)
+            yield self._block(found) if len(found.codes) else None
 
+    def _bare(self) -> FieldBlock:
+        """Return the diagrams without vertices."""
+        n = len(self.ways)
+        symmetry = np.full(n, 1 if self.request.labelled else self.swaps, np.int64)
+        permutations = prod(map(factorial, Counter(self.request.legs).values()))
+        exchanged = None if self.request.labelled else permutations // symmetry
+        return self.block(self.joined.astype(np.uint8), symmetry, exchanged)
 
-def _placed(
-    table: HalfEdgeTable,
-    request: Request,
-    classes: tuple[VertexClass, ...],
-    ways: Sequence[Joins],
-    members: Sequence[tuple[Ints, Group]],
-) -> Placed:
-    """Put the labelled legs on vertices, one representative of each orbit, the joined ones on each other."""
-    legs, n_placed = request.legs, 0
-    carriers = [v for v, c in enumerate(classes) if any(c.legs)]
-    counts = np.array([[classes[v].legs[p] for p in table.partner] for v in carriers], np.int64)
-    skeleton, owners, divisor = [], [], []
-    for graphs, group in members:
-        for joins in ways:
-            partner = dict(joins) | {b: a for a, b in joins}
-            attached = [leg for leg in range(len(legs)) if leg not in partner]
-            chosen, stabiliser = _assignments(counts, np.array([legs[leg] for leg in attached], np.int64), group)
-            n_placed += len(graphs) * len(chosen)
-            check_size(n_placed, request)
-            full = np.zeros((len(chosen), len(legs)), np.int64)
-            full[:, attached] = np.array(carriers, np.int64)[chosen] if attached else 0
-            for leg, other in partner.items():
-                full[:, leg] = len(classes) + other
-            skeleton.append(np.repeat(graphs, len(full)))
-            owners.append(np.tile(full, (len(graphs), 1)))
-            divisor.append(np.tile(len(group) // stabiliser, len(graphs)))
-    ranked = np.argsort(np.concatenate(skeleton), kind="stable")
-    return np.concatenate(skeleton)[ranked], np.concatenate(owners)[ranked], np.concatenate(divisor)[ranked]
+    def _block(self, found: Skeletons) -> FieldBlock:
+        if found.size.max() * self.swaps >= _LARGE:
+            raise ValueError("symmetry factors beyond 2**62 are not supported for models with several fields")
+        n_legs, n_vertices = len(self.request.legs), len(self.vertices)
+        counts = np.array([c.legs for c in self.classes], np.int64)[:, list(self.table.partner)][self.lists]
+        if self.request.labelled:
+            n_graphs = self.model.versions[found.of_list] // found.acting
+            labels = np.array(self.request.legs, np.int64)
+            skeleton, owners = attach_legs(
+                counts, found.of_list, found.acting, found.generators, found.first, n_graphs, labels, self.joined
+            )
+            symmetry, exchanged = (found.exact // found.acting)[skeleton], None
+        else:
+            skeleton = np.arange(len(found.codes))
+            owners = self._ordered_owners(counts)[found.of_list]
+            symmetry = found.exact * self.swaps
+            permutations = prod(map(factorial, Counter(self.request.legs).values()))
+            at_vertices = self.versions // self.model.versions[found.of_list]
+            exchanged = permutations // (found.acting * at_vertices * self.swaps)
+        owners = owners.reshape(len(skeleton), n_legs)
+        vertex = np.array([c.vertex for c in self.classes], np.int64)[self.lists]
+        slots = np.empty_like(self.lists)
+        np.put_along_axis(slots, np.argsort(vertex, axis=1, kind="stable"), np.arange(n_vertices)[None, :], axis=1)
+        loops = np.array([c.loops for c in self.classes], np.int64)[self.lists]
+        partner, bits = self.model.partner, self.model.bits
+        mates = matings(
+            found.codes, bits, found.of_list, slots, skeleton, owners, self.first, self.types, partner, loops
+        )
+        return self.block(mates, symmetry, exchanged)
 
-
-def _assignments(counts: Ints, labels: Ints, group: Group) -> tuple[Ints, Ints]:
-    if labels.size == 0:
-        return np.zeros((1, 0), np.int64), np.full(1, len(group), np.int64)
-    found: tuple[Ints, Ints] = leg_assignments(counts, labels, np.array(group, np.int64))
-    return found
-
-
-def _block(
-    table: HalfEdgeTable,
-    legs: Counts,
-    classes: tuple[VertexClass, ...],
-    codes: Ints,
-    symmetry: Ints,
-    placed: Placed,
-    bits: int,
-) -> FieldBlock:
-    skeleton, owners, divisor = placed
-    vertices = tuple(c.vertex for c in classes)
-    sizes = [len(table.vertices[m]) for m in vertices]
-    types = np.array([*legs, *(t for m in vertices for t in table.vertices[m])], np.int64)
-    loops = np.array([c.loops for c in classes], np.int64).reshape(len(classes), len(table.names))
-    first = np.cumsum([len(legs), *sizes])
-    mates = matings(codes, bits, skeleton, owners, first, types, np.array(table.partner, np.int64), loops)
-    return FieldBlock(table, legs, vertices, mates, symmetry[skeleton] // divisor)
+    def _ordered_owners(self, counts: Ints) -> NDArray[np.uint8]:
+        """Return the vertex of each leg of each list when legs are exchangeable."""
+        legs, n_vertices = self.request.legs, len(self.vertices)
+        owners = np.zeros((len(self.lists), len(legs)), np.uint8)
+        for leg, other in enumerate(self.joined[0].tolist()):
+            owners[:, leg] = n_vertices + max(other, 0)
+        for t in set(legs):
+            free = [leg for leg, u in enumerate(legs) if u == t and self.joined[0, leg] < 0]
+            for row, at in zip(owners, counts[:, :, t], strict=True):
+                row[free] = np.repeat(np.arange(n_vertices), at)
+        return owners

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import cache
-from math import floor
+from math import ceil, floor, lcm
 from typing import NamedTuple
 
 from diagrams._field_blocks import HalfEdgeTable
@@ -16,9 +16,9 @@ Counts = tuple[int, ...]
 class Bound(NamedTuple):
     """``low <= sum of coefficients times numbers of vertices <= high``."""
 
-    coefficients: tuple[Fraction, ...]
-    low: Fraction
-    high: Fraction
+    coefficients: tuple[Fraction | int, ...]
+    low: Fraction | int
+    high: Fraction | int
 
 
 class VertexClass(NamedTuple):
@@ -53,7 +53,7 @@ def vertex_counts(table: HalfEdgeTable, legs: Sequence[int], bounds: Sequence[Bo
         for t, p in enumerate(table.partner)
         if t < p
     ]
-    everything = [*bounds, *balance]
+    everything = [_integral(b) for b in (*bounds, *balance)]
     limits = _limits(len(table.vertices), everything)
     found = _solutions(limits, everything)
     real = [t for t, p in enumerate(table.partner) if t == p]
@@ -62,6 +62,13 @@ def vertex_counts(table: HalfEdgeTable, legs: Sequence[int], bounds: Sequence[Bo
         for n in found
         if all((supply[t] + sum(k * table.count(m, t) for m, k in enumerate(n))) % 2 == 0 for t in real)
     ]
+
+
+def _integral(bound: Bound) -> Bound:
+    """Return the same bound on integers, with which it is much faster to work."""
+    scale = lcm(*(c.denominator for c in bound.coefficients))
+    coefficients = tuple(int(c * scale) for c in bound.coefficients)
+    return Bound(coefficients, ceil(bound.low * scale), floor(bound.high * scale))
 
 
 def half_edge_counts(table: HalfEdgeTable, half_edges: Sequence[int]) -> Counts:
@@ -80,11 +87,11 @@ def _limits(n_vertices: int, bounds: Sequence[Bound]) -> list[int]:
             for c, limit in zip(coefficients, limits, strict=True):
                 if c < 0 and limit is None:
                     break
-                slack -= min(c, Fraction(0)) * (limit or 0)
+                slack -= min(c, 0) * (limit or 0)
             else:
                 for m, c in enumerate(coefficients):
                     if c > 0:
-                        most, known = floor(slack / c), limits[m]
+                        most, known = int(slack // c), limits[m]
                         limits[m] = most if known is None else min(known, most)
     unbounded = [m for m, limit in enumerate(limits) if limit is None]
     if unbounded and min((m for m in limits if m is not None), default=0) >= 0:
@@ -98,7 +105,7 @@ def _limits(n_vertices: int, bounds: Sequence[Bound]) -> list[int]:
 def _solutions(limits: Sequence[int], bounds: Sequence[Bound]) -> list[Counts]:
     found: list[Counts] = []
 
-    def extend(chosen: Counts, sums: list[Fraction]) -> None:
+    def extend(chosen: Counts, sums: list[Fraction | int]) -> None:
         m = len(chosen)
         if not all(_reachable(b, s, limits, m) for b, s in zip(bounds, sums, strict=True)):
             return
@@ -108,59 +115,25 @@ def _solutions(limits: Sequence[int], bounds: Sequence[Bound]) -> list[Counts]:
         for n in range(limits[m] + 1):
             extend((*chosen, n), [s + n * b.coefficients[m] for b, s in zip(bounds, sums, strict=True)])
 
-    extend((), [Fraction(0)] * len(bounds))
+    extend((), [0] * len(bounds))
     return sorted(found, key=lambda n: (sum(n), n))
 
 
-def _reachable(bound: Bound, total: Fraction, limits: Sequence[int], start: int) -> bool:
+def _reachable(bound: Bound, total: Fraction | int, limits: Sequence[int], start: int) -> bool:
     rest = [c * n for c, n in zip(bound.coefficients[start:], limits[start:], strict=True)]
     return total + sum(x for x in rest if x > 0) >= bound.low and total + sum(x for x in rest if x < 0) <= bound.high
 
 
-def class_lists(
-    table: HalfEdgeTable, counts: Counts, legs: Counts, *, self_loops: bool, connected: bool, bridgeless: bool
-) -> Iterator[tuple[VertexClass, ...]]:
-    """Iterate over all ways to spread legs and self-loops over vertices that exist ``counts`` times.
-
-    ``legs`` holds for each half-edge type the number of half-edges that end in external legs.
-    """
-    n = sum(counts)
-    choices = [
-        [
-            c
-            for c in _classes(table, m, legs, self_loops)
-            if n == 1 or not connected or (any(c.rest) and not (bridgeless and _ends_in_a_bridge(table, c)))
-        ]
-        for m in range(len(counts))
-    ]
-    todo = [m for m, k in enumerate(counts) for _ in range(k)]
-
-    def extend(chosen: list[VertexClass], first: int, left: Counts) -> Iterator[tuple[VertexClass, ...]]:
-        i = len(chosen)
-        if i == n:
-            if not any(left) and _is_graphical(table, chosen, connected):
-                yield tuple(sorted(chosen, key=lambda c: c.key))
-            return
-        start = first if i and todo[i] == todo[i - 1] else 0
-        for place in range(start, len(choices[todo[i]])):
-            c = choices[todo[i]][place]
-            if all(a <= b for a, b in zip(c.legs, left, strict=True)):
-                yield from extend([*chosen, c], place, tuple(b - a for a, b in zip(c.legs, left, strict=True)))
-
-    yield from extend([], 0, legs)
-
-
-def _ends_in_a_bridge(table: HalfEdgeTable, c: VertexClass) -> bool:
-    return sum(c.rest) == 1 and table.cuttable[c.rest.index(1)]
-
-
 @cache
-def _classes(table: HalfEdgeTable, vertex: int, legs: Counts, self_loops: bool) -> list[VertexClass]:
+def vertex_classes(table: HalfEdgeTable, vertex: int, legs: Counts, self_loops: bool) -> list[VertexClass]:
+    """Return all ways to give a vertex at most ``legs`` legs, and self-loops (without ``self_loops`` contact lines)."""
     degrees = [table.count(vertex, t) for t in range(len(table.names))]
     found = []
     for attached in _below([min(d, n) for d, n in zip(degrees, legs, strict=True)]):
         left = [d - n for d, n in zip(degrees, attached, strict=True)]
-        most = [_most_loops(left, t, p) if self_loops else 0 for t, p in enumerate(table.partner)]
+        most = [
+            _most_loops(left, t, p) if self_loops or not table.cuttable[t] else 0 for t, p in enumerate(table.partner)
+        ]
         for loops in _below(most):
             rest = list(left)
             for t, p in enumerate(table.partner):
@@ -180,18 +153,3 @@ def _below(limits: Sequence[int]) -> Iterator[Counts]:
         return
     for n in range(limits[0] + 1):
         yield from ((n, *tail) for tail in _below(limits[1:]))
-
-
-def _is_graphical(table: HalfEdgeTable, chosen: Sequence[VertexClass], connected: bool) -> bool:
-    """Check necessary conditions on the numbers of lines to other vertices."""
-    if connected and len(chosen) > 1 and sum(sum(c.rest) for c in chosen) < 2 * (len(chosen) - 1):
-        return False
-    for t, p in enumerate(table.partner):
-        if t == p and sum(c.rest[t] for c in chosen) % 2:
-            return False
-        supply = sum(c.rest[p] for c in chosen)
-        if any(c.rest[t] > supply - c.rest[p] for c in chosen):
-            return False
-        if t < p and supply != sum(c.rest[t] for c in chosen):
-            return False
-    return True

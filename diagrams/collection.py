@@ -38,6 +38,10 @@ class Block(Protocol):
         """True if the legs are labelled."""
 
     @property
+    def leg_permutations(self) -> int:
+        """Number of ways to number the legs of each type."""
+
+    @property
     def nbytes(self) -> int:
         """Memory of the arrays."""
 
@@ -102,6 +106,11 @@ class GraphBlock:
     def n_legs(self) -> int:
         """Number of external legs."""
         return int(self.owners.shape[1])
+
+    @property
+    def leg_permutations(self) -> int:
+        """Number of ways to number the legs."""
+        return factorial(self.n_legs)
 
     @property
     def nbytes(self) -> int:
@@ -256,7 +265,7 @@ class Diagrams(Sequence[FeynmanGraph]):
     def labelled_weight(self) -> Fraction:
         """Return the sum of 1/|Aut| over the labelled diagrams behind the members."""
         return sum(
-            (Diagrams((b,)).total_weight() * (1 if b.labelled else factorial(b.n_legs)) for b in self.blocks),
+            (Diagrams((b,)).total_weight() * (1 if b.labelled else b.leg_permutations) for b in self.blocks),
             Fraction(0),
         )
 

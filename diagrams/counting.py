@@ -1,7 +1,8 @@
 r"""Numbers of Feynman diagrams and sums of their 1/\|Aut\|, exactly and without making the diagrams.
 
 Enumeration is checked against these: they share nothing with it. The sum over matchings of half-edges is in
-:mod:`diagrams._burnside`, the reduction to connected and 1PI diagrams in :mod:`diagrams._components`.
+:mod:`diagrams._burnside`, the reduction to connected and 1PI diagrams in :mod:`diagrams._components`. The sum of all
+weights, which every enumeration needs, has a shorter way of its own in :mod:`diagrams._zero_dimensional`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 
 from diagrams._burnside import FIRST_DEGREE, matchings
 from diagrams._components import connected_parts, disconnected, irreducible_part
+from diagrams._zero_dimensional import zero_dimensional_weight
 
 Degrees = tuple[int, ...]
 
@@ -116,7 +118,7 @@ def total_weight(
     (Fraction(2, 3), Fraction(1, 8))
     """
     request = _request(valences, legs, loops, connected, one_particle_irreducible, self_loops, tadpoles)
-    return sum(_tally(request).values(), Fraction(0)) / (1 if labelled else factorial(legs))
+    return _weight(request) / (1 if labelled else factorial(legs))
 
 
 def weights_by_valences(
@@ -216,6 +218,20 @@ def check_count(name: str, value: int) -> None:
         raise TypeError(f"{name} must be an integer, got {value!r}")
     if value < 0:
         raise ValueError(f"{name} must be >= 0, got {value}")
+
+
+@cache
+def _weight(request: _Request) -> Fraction:
+    """Return the sum of the weights with labelled legs."""
+    return zero_dimensional_weight(
+        valences=request.valences,
+        legs=request.legs,
+        loops=request.loops,
+        connected=request.connected,
+        irreducible=request.irreducible,
+        self_loops=request.self_loops,
+        tadpoles=request.tadpoles,
+    )
 
 
 @cache

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
+from fractions import Fraction
 
-import numpy as np
-
-from diagrams._multisets import vertex_multisets
-from diagrams._run import Request, TooManyGraphsError, VertexLists, run
-from diagrams.collection import Diagrams, GraphBlock
-from diagrams.counting import check_count, checked_valences, count_diagrams, total_weight
+from diagrams._request import Request
+from diagrams._run import Stage, TooManyGraphsError, run
+from diagrams.collection import Diagrams
+from diagrams.counting import check_count, count_diagrams
 
 MAX_GRAPHS = 5_000_000
 
@@ -25,6 +23,10 @@ def enumerate_diagrams(
     self_loops: bool = True,
     tadpoles: bool = True,
     labelled: bool = True,
+    two_particle_irreducible: bool = False,
+    amputated: bool = False,
+    vertex_two_connected: bool = False,
+    planar: bool = False,
     max_graphs: int = MAX_GRAPHS,
 ) -> Diagrams:
     """Return all Feynman diagrams of one real field with given vertices, legs and loops, each exactly once.
@@ -51,6 +53,18 @@ def enumerate_diagrams(
     labelled : bool
         Legs are labelled (symmetry factors fix every leg). Otherwise legs are exchangeable: symmetry factors count
         leg permutations, and every diagram has a ``multiplicity``.
+    two_particle_irreducible : bool
+        Only connected diagrams with at least one vertex that stay connected when any one or two internal lines are
+        cut (:func:`diagrams.topology.is_two_particle_irreducible`).
+    amputated : bool
+        Only connected diagrams without an internal line that, when cut, splits off exactly one leg from one or more
+        others (none with :func:`diagrams.topology.has_leg_correction`; QGRAF: ``onshell``).
+    vertex_two_connected : bool
+        Only connected diagrams with a vertex that do not fall apart at any one vertex
+        (:func:`diagrams.topology.is_vertex_two_connected`; QGRAF: ``onevi``).
+    planar : bool
+        Only connected diagrams that can be drawn without crossings with all legs at infinity, in any order
+        (:func:`diagrams.topology.is_planar`).
     max_graphs : int
         Refuse when more graphs than this would have to be kept.
 
@@ -64,14 +78,16 @@ def enumerate_diagrams(
     TypeError, ValueError
         For valences below 3, negative or non-integer counts, or contradictory options.
     MemoryError
-        If there are more than ``max_graphs`` diagrams; the text states the exact number.
+        If there are more than ``max_graphs`` diagrams; the text states the exact number where it is known.
     RuntimeError
         If the result fails the self-check.
 
     Notes
     -----
     Orderly generation, see :mod:`diagrams._orderly`: isomorphic copies are never made. Every result is checked against
-    the exact sum of 1/|Aut| from zero-dimensional field theory (:func:`diagrams.total_weight`).
+    the exact sum of 1/|Aut| from zero-dimensional field theory (:func:`diagrams.total_weight`), except with
+    ``two_particle_irreducible``, ``amputated``, ``vertex_two_connected`` or ``planar``, for which no generating
+    function is known here. Use :func:`diagrams.streaming.iter_diagrams` where memory does not hold all diagrams.
 
     Examples
     --------
@@ -79,86 +95,51 @@ def enumerate_diagrams(
     >>> len(ds), ds.total_weight()
     (3, Fraction(3, 2))
     """
-    allowed = checked_valences(valences)
-    for name, value in (("legs", legs), ("loops", loops), ("max_graphs", max_graphs)):
-        check_count(name, value)
-    if one_particle_irreducible and not connected:
-        raise ValueError("one_particle_irreducible=True needs connected=True: a 1PI diagram is connected")
-    options: dict[str, Any] = {
-        "valences": allowed,
-        "legs": legs,
-        "loops": loops,
-        "connected": connected,
-        "one_particle_irreducible": one_particle_irreducible,
-        "self_loops": self_loops,
-        "tadpoles": tadpoles,
-        "labelled": labelled,
-    }
-    expected = total_weight(**options)
-    if expected > max_graphs:  # no weight is above one
-        raise _too_many(options, max_graphs)
-    request = Request(legs, one_particle_irreducible, tadpoles, labelled)
-    blocks: list[GraphBlock] = []
+    request = Request(
+        valences=valences,
+        legs=legs,
+        loops=loops,
+        connected=connected,
+        one_particle_irreducible=one_particle_irreducible,
+        self_loops=self_loops,
+        tadpoles=tadpoles,
+        labelled=labelled,
+        two_particle_irreducible=two_particle_irreducible,
+        amputated=amputated,
+        vertex_two_connected=vertex_two_connected,
+        planar=planar,
+    )
+    check_count("max_graphs", max_graphs)
+    expected = request.expected_weight()
+    if expected is not None and expected > max_graphs:  # no weight is above one
+        raise _too_many(request, max_graphs)
     try:
-        for lists in _vertex_lists(options):
-            blocks += run(request, lists, max_graphs - sum(map(len, blocks)))
+        found = Diagrams(tuple(run([Stage(request, lists) for lists in request.vertex_lists()], max_graphs)))
     except TooManyGraphsError:
-        raise _too_many(options, max_graphs) from None
-    found = Diagrams(tuple(blocks))
-    if found.total_weight() != expected:
-        raise RuntimeError(
-            f"self-check failed: the sum of 1/|Aut| over {len(found)} diagrams is {found.total_weight()}, but the "
-            f"generating function gives {expected} for {options}. Please report this as a bug"
-        )
+        raise _too_many(request, max_graphs) from None
+    check_weight(request, len(found), found.total_weight(), expected)
     return found
 
 
-def _too_many(options: dict[str, Any], max_graphs: int) -> MemoryError:
+def check_weight(request: Request, n_graphs: int, weight: Fraction, expected: Fraction | None) -> None:
+    """Raise RuntimeError unless the diagrams made have the sum of 1/|Aut| that is expected of them."""
+    if expected is not None and weight != expected:
+        raise RuntimeError(
+            f"self-check failed: the sum of 1/|Aut| over {n_graphs} diagrams is {weight}, but the generating function "
+            f"gives {expected} for {request.covered}. Please report this as a bug"
+        )
+
+
+def _too_many(request: Request, max_graphs: int) -> MemoryError:
     """Return the error that states the exact number, which is known without making them."""
-    remedy = "raise max_graphs"
-    if options["labelled"] and options["legs"] > 1:
+    remedy = "raise max_graphs, or take them one block after another from diagrams.streaming.iter_diagrams"
+    options = request.covered
+    shown = ", ".join(f"{key}={options[key]}" for key in ("legs", "loops", "valences"))
+    if request.filters:
+        return MemoryError(f"there are more than max_graphs={max_graphs} diagrams with {shown}; {remedy}")
+    if request.labelled and request.legs > 1:
         n_free = count_diagrams(**(options | {"labelled": False}))
         remedy += f", or use labelled=False, which keeps one diagram for all orders of the legs: {n_free}"
-    shown = ", ".join(f"{key}={options[key]}" for key in ("legs", "loops", "valences"))
     return MemoryError(
         f"there are {count_diagrams(**options)} diagrams with {shown}, max_graphs={max_graphs}; {remedy}"
     )
-
-
-def _vertex_lists(options: dict[str, Any]) -> Iterator[VertexLists]:
-    """Iterate over the lists of vertices that can occur, by number of directly joined legs and of components.
-
-    With C components that have vertices, the degrees satisfy sum (d - 2) = attached legs + 2 (loops - C); a component
-    without legs has at least two loops.
-    """
-    legs, loops, irreducible = options["legs"], options["loops"], options["one_particle_irreducible"]
-    if options["connected"]:
-        if legs == 2 and loops == 0 and not irreducible:
-            yield VertexLists(np.zeros((1, 1, 3), np.uint8), np.zeros(1, np.int64), 0, 1)
-        yield _lists_with_excess(options, legs, legs + 2 * (loops - 1), 1, 0)
-        return
-    for n_joined in range(legs // 2 + 1):
-        attached = legs - 2 * n_joined
-        if attached == 0 and loops == 0 and n_joined:
-            yield VertexLists(np.zeros((1, 1, 3), np.uint8), np.zeros(1, np.int64), 0, n_joined)
-        for components in range(1, attached + loops // 2 + 1):
-            yield _lists_with_excess(options, attached, attached + 2 * (loops - components), components, n_joined)
-
-
-def _lists_with_excess(options: dict[str, Any], legs: int, excess: int, components: int, n_joined: int) -> VertexLists:
-    """Return all lists of vertices with sum (degree - 2) = excess and ``legs`` attached legs, few vertices first."""
-    types = [
-        (d, n, o)
-        for d in options["valences"]
-        if d - 2 <= excess
-        for n in range(min(d, legs), -1, -1)
-        for o in range((d - n) // 2 if options["self_loops"] else 0, -1, -1)
-    ]
-    if any(d > 255 for d, _, _ in types):
-        raise ValueError(f"valences up to 255 are supported, got {max(options['valences'])}")
-    types.sort(key=lambda t: (-t[1], -t[2], -t[0]))
-    allowed = np.array(types, np.int64).reshape(len(types), 3)
-    bridgeless = options["one_particle_irreducible"]
-    lists, sizes = vertex_multisets(allowed, excess, legs, options["connected"], bridgeless)
-    order = np.lexsort((-lists[:, :, 2].sum(axis=1, dtype=np.int64), sizes))
-    return VertexLists(lists[order, : sizes.max(initial=1)], sizes[order], components, n_joined)

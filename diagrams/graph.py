@@ -9,7 +9,6 @@ from functools import cached_property
 from math import factorial, prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import networkx as nx
 import numpy as np
 
 from diagrams._canonical import canonical_order
@@ -17,6 +16,8 @@ from diagrams._legs import leg_owners
 from diagrams._permutations import coset_representatives, group_elements
 
 if TYPE_CHECKING:
+    import networkx as nx
+
     from diagrams.topology import MomentumRouting, Subgraph
 
 INTERACTION = "interaction"
@@ -192,7 +193,19 @@ class FeynmanGraph:
         if self.labelled:
             return 1
         fixed = FeynmanGraph(self.n_legs, self.edges, self.kinds, self.fields, self.directed)
-        return factorial(self.n_legs) * fixed.symmetry_factor // self.symmetry_factor
+        ways = prod(factorial(n) for n in Counter(self._leg_types).values())
+        return ways * fixed.symmetry_factor // self.symmetry_factor
+
+    @cached_property
+    def _leg_types(self) -> tuple[tuple[str, int], ...]:
+        """Field of each leg, and which end of a directed line it is: legs of one type can change places."""
+        types = [("", 0)] * self.n_legs
+        for i, edge in enumerate(self.edges):
+            field = self.fields[i] if self.fields else ""
+            for end, node in enumerate(edge):
+                if node < self.n_legs:
+                    types[node] = (field, end if field in self.directed else 0)
+        return tuple(types)
 
     @cached_property
     def has_bridge(self) -> bool:
@@ -232,6 +245,8 @@ class FeynmanGraph:
         Nodes ``x1, x2, ...`` are legs (``kind="leg"``), nodes ``1, 2, ...`` vertices with ``kind`` and
         ``valence``; edges carry ``field`` and ``external``.
         """
+        import networkx as nx
+
         graph = nx.MultiDiGraph() if self.directed else nx.MultiGraph()
         names = [f"x{i + 1}" for i in range(self.n_legs)] + list(range(1, self.n_vertices + 1))
         graph.add_nodes_from((names[i], {"kind": "leg", "label": i + 1}) for i in range(self.n_legs))
@@ -249,8 +264,12 @@ class FeynmanGraph:
     def labelled_versions(self) -> tuple[tuple[int, ...], ...]:
         """Return one leg permutation for each distinct labelled diagram behind exchangeable legs.
 
-        A permutation ``p`` puts label ``p[i]`` on leg node ``i``.
+        A permutation ``p`` puts label ``p[i]`` on leg node ``i``; legs of different fields keep their labels apart.
         """
+        types = self._leg_types
+        if len(set(types)) > 1:
+            found = coset_representatives(self.n_legs, [g[: self.n_legs] for g in self._automorphisms.generators])
+            return tuple(p for p in found if all(types[i] == types[j] for i, j in enumerate(p)))
         if not self.n_legs or any(max(edge) < self.n_legs for edge in self.edges):  # no legs, or legs joined to legs
             return coset_representatives(self.n_legs, [g[: self.n_legs] for g in self._automorphisms.generators])
         owner = {min(edge): max(edge) for edge in self.external_edges}

@@ -5,11 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
+from diagrams._field_stream import ModelPosition, ModelStream
 from diagrams._fields import Field, Vertex
 from diagrams._model import Model
 from diagrams.graph import CORRELATOR
 
-__all__ = ["Field", "Model", "Vertex", "bipartite", "complex_phi4", "o_n", "qed", "scalar", "yukawa"]
+__all__ = [
+    "Field",
+    "Model",
+    "ModelPosition",
+    "ModelStream",
+    "Vertex",
+    "bipartite",
+    "complex_phi4",
+    "o_n",
+    "qed",
+    "scalar",
+    "yukawa",
+]
 
 
 def qed() -> Model:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import string
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import Any
-
-import networkx as nx
+from typing import TYPE_CHECKING, Any
 
 from diagrams._canonical import canonical_order
 from diagrams.graph import INTERACTION, KINDS, Edge, FeynmanGraph
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 LEG = "leg"
 VERTEX_CHARACTERS = string.digits + string.ascii_uppercase
@@ -200,6 +201,8 @@ def from_networkx(
     >>> print(from_networkx(nx.MultiGraph([("in", "a"), ("a", "b"), ("a", "b"), ("a", "b"), ("b", "out")])))
     [x1-1 x2-2 1-2*3] loops=2 symmetry=6
     """
+    import networkx as nx
+
     if not isinstance(graph, nx.Graph):
         raise TypeError(f"graph must be a networkx Graph, MultiGraph, DiGraph or MultiDiGraph, got {graph!r}")
     kinds = {node: data.get("kind") for node, data in graph.nodes(data=True)}

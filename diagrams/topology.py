@@ -1,16 +1,42 @@
-"""What the shape of a diagram tells: reducibility, planarity, divergent subgraphs and the routing of momenta."""
+"""What the shape of a diagram tells: reducibility, planarity, divergent subgraphs and the routing of momenta.
+
+:data:`FILTERS` lists the properties that diagrams are selected by, with the names that QGRAF gives to them.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from operator import attrgetter
 
-import networkx as nx
-import sympy
-
+from diagrams._divergences import Subgraph, internal_lines, subdivergences, superficial_degree
+from diagrams._routing import MomentumRouting, loop_momentum_basis
 from diagrams.graph import Edge, FeynmanGraph, _components
-from diagrams.symbols import symbol
-from diagrams.typing import Expr
+
+__all__ = [
+    "FILTERS",
+    "Filter",
+    "MomentumRouting",
+    "Subgraph",
+    "articulation_vertices",
+    "has_diloop",
+    "has_leg_correction",
+    "has_parallel_lines",
+    "has_self_energy",
+    "has_self_loop",
+    "has_snail",
+    "is_bipartite",
+    "is_cycle_irreducible",
+    "is_planar",
+    "is_simple",
+    "is_two_particle_irreducible",
+    "is_vertex_two_connected",
+    "loop_momentum_basis",
+    "qgraf_filter",
+    "subdivergences",
+    "superficial_degree",
+]
 
 
 def articulation_vertices(graph: FeynmanGraph) -> tuple[int, ...]:
@@ -57,7 +83,7 @@ def is_two_particle_irreducible(graph: FeynmanGraph) -> bool:
     """
     if not graph.is_one_particle_irreducible:
         return False
-    inner = _internal_lines(graph)
+    inner = internal_lines(graph)
     return all(_is_joined(graph, {a, b}) for i, a in enumerate(inner) for b in inner[:i])
 
 
@@ -71,6 +97,8 @@ def is_planar(graph: FeynmanGraph) -> bool:
     >>> is_planar(FeynmanGraph(4, ((0, 4), (1, 5), (2, 6), (3, 7), (4, 5), (5, 6), (6, 7), (7, 4))))
     True
     """
+    import networkx as nx
+
     infinity = -1
     joined = nx.Graph((infinity if u < graph.n_legs else u, v) for u, v in (sorted(e) for e in graph.edges))
     return bool(nx.check_planarity(joined)[0])
@@ -81,14 +109,14 @@ def has_leg_correction(graph: FeynmanGraph) -> bool:
 
     That is an internal line that, when cut, splits off exactly one leg from one or more others: its momentum is
     the momentum of that leg. Amputated diagrams have none. A line that splits off no leg is a tadpole instead,
-    see :attr:`FeynmanGraph.has_tadpole` (QGRAF: ``notadpole``).
+    see :attr:`FeynmanGraph.has_tadpole` (QGRAF: ``notadpole``); a one-point diagram has only those.
 
     Examples
     --------
     >>> has_leg_correction(FeynmanGraph(3, ((0, 3), (3, 4), (3, 4), (4, 5), (1, 5), (2, 5))))
     True
     """
-    for line in _internal_lines(graph):
+    for line in internal_lines(graph):
         u, v = graph.edges[line]
         rest = [e for i, e in enumerate(graph.edges) if i != line]
         parts = [c for c in _components(_n_nodes(graph), rest) if u in c or v in c]
@@ -120,249 +148,220 @@ def has_snail(graph: FeynmanGraph) -> bool:
     return False
 
 
-@dataclass(frozen=True, order=True)
-class Subgraph:
-    """A one-particle-irreducible part of a diagram.
+def has_self_energy(graph: FeynmanGraph) -> bool:
+    """Return True if a line or a leg carries a self-energy insertion (QGRAF: ``nosigma`` excludes these).
 
-    Parameters
-    ----------
-    lines : tuple of int
-        Positions of its lines in ``graph.edges``.
-    vertices : tuple of int
-        The nodes at the ends of these lines.
-    n_loops : int
-        Number of independent cycles.
-    n_legs : int
-        Half-edges by which its vertices hold on to the rest of the diagram and to external legs.
-    degree : int
-        Superficial degree of divergence, dimension * loops - 2 * lines.
-    """
-
-    lines: tuple[int, ...]
-    vertices: tuple[int, ...]
-    n_loops: int
-    n_legs: int
-    degree: int
-
-
-def superficial_degree(graph: FeynmanGraph, *, dimension: int = 4) -> int:
-    """Return the superficial degree of divergence D L - 2 I of a diagram of scalar fields.
-
-    L counts loops and I internal lines; every line is a scalar propagator and no vertex has derivatives.
+    That is a connected part with a vertex and without leg ends that exactly two lines join to the rest, so that both
+    have the same momentum. The two legs of a two-point diagram do not count: what they join is all of it.
 
     Examples
     --------
-    >>> sunset = FeynmanGraph(2, ((0, 2), (2, 3), (2, 3), (2, 3), (3, 1)))
-    >>> superficial_degree(sunset), superficial_degree(sunset, dimension=3)
-    (2, 0)
+    >>> has_self_energy(FeynmanGraph(2, ((0, 2), (2, 3), (2, 3), (2, 3), (3, 1))))
+    False
+    >>> has_self_energy(FeynmanGraph(2, ((0, 2), (1, 2), (2, 3), (2, 3), (3, 3))))
+    True
     """
-    _check_dimension(dimension)
-    return dimension * graph.n_loops - 2 * len(graph.internal_edges)
+    lines = [i for i, (u, v) in enumerate(graph.edges) if u != v]
+    for n, i in enumerate(lines):
+        for j in lines[:n]:
+            ends = (graph.edges[i], graph.edges[j])
+            if all(min(e) < graph.n_legs for e in ends):
+                continue
+            parts = _components(_n_nodes(graph), [e for k, e in enumerate(graph.edges) if k not in (i, j)])
+            if any(min(p) >= graph.n_legs and all(len(p & set(e)) == 1 for e in ends) for p in parts):
+                return True
+    return False
 
 
-def subdivergences(graph: FeynmanGraph, *, dimension: int = 4) -> tuple[Subgraph, ...]:
-    """Return the superficially divergent one-particle-irreducible proper subgraphs of a diagram of scalar fields.
+def has_self_loop(graph: FeynmanGraph) -> bool:
+    """Return True if a line begins and ends at one vertex (QGRAF: ``noselfloop`` excludes these)."""
+    return graph.n_self_loops > 0
 
-    A subgraph is a set of internal lines with their end vertices; parallel lines are different lines. It counts if
-    it is connected, stays so when any of its lines is cut (subgraphs that share one vertex are allowed to form a
-    larger one), and has degree D L - 2 I >= 0. The set of all internal lines itself is left out.
 
-    Parameters
-    ----------
-    graph : FeynmanGraph
-    dimension : int
-        Dimension D of space.
+def has_diloop(graph: FeynmanGraph) -> bool:
+    """Return True if two different vertices are joined by more than one line (QGRAF: ``nodiloop`` excludes these)."""
+    return any(m > 1 and u != v for (u, v), m in Counter(map(_unordered, graph.internal_edges)).items())
 
-    Returns
-    -------
-    tuple of Subgraph
-        Ordered by number of loops, then by lines.
 
-    Notes
-    -----
-    Every bridgeless connected subgraph is a union of simple cycles each of which meets the union of the earlier
-    ones (ear decomposition), so unions of cycles are enumerated, not subsets of lines.
+def has_parallel_lines(graph: FeynmanGraph) -> bool:
+    """Return True if two lines have the same ends; two self-loops at a vertex do (QGRAF: ``noparallel``)."""
+    return max(Counter(map(_unordered, graph.internal_edges)).values(), default=0) > 1
+
+
+def is_simple(graph: FeynmanGraph) -> bool:
+    """Return True if no line begins and ends at one vertex and no two lines have the same ends (QGRAF: ``simple``)."""
+    return not has_self_loop(graph) and not has_parallel_lines(graph)
+
+
+def is_bipartite(graph: FeynmanGraph) -> bool:
+    """Return True if the vertices can be given two colours so that each line joins both (QGRAF: ``bipart``).
+
+    All cycles then have an even number of lines; a self-loop is a cycle of one line.
 
     Examples
     --------
-    The sunset contains three bubbles, one for each pair of its lines:
-
-    >>> sunset = FeynmanGraph(2, ((0, 2), (2, 3), (2, 3), (2, 3), (3, 1)))
-    >>> [(s.lines, s.n_loops, s.degree) for s in subdivergences(sunset)]
-    [((2, 3), 1, 0), ((2, 4), 1, 0), ((3, 4), 1, 0)]
+    >>> [is_bipartite(FeynmanGraph.from_nickel(text)) for text in ("e111|e|", "12|22||", "ee0|")]
+    [True, False, False]
     """
-    _check_dimension(dimension)
-    whole = frozenset(_internal_lines(graph))
-    found = (_subgraph(graph, lines, dimension) for lines in _bridgeless_subgraphs(graph) - {whole})
-    return tuple(sorted((s for s in found if s.degree >= 0), key=lambda s: (s.n_loops, s)))
+    inner = graph.internal_edges
+    copies = 2 * _n_nodes(graph)  # in the double cover, a component is bipartite when it falls into two
+    twice = [(2 * u + a, 2 * v + 1 - a) for u, v in inner for a in (0, 1)]
+    return all(not {2 * v, 2 * v + 1} <= part for part in _components(copies, twice) for v in graph.vertices)
+
+
+def is_cycle_irreducible(graph: FeynmanGraph) -> bool:
+    """Return True if all cycles lie in one block, or there are none (QGRAF: ``cycli``).
+
+    Then any two lines that lie on cycles lie on a common one. A self-loop is a block of its own. Bridges, leg
+    corrections included, do not matter.
+
+    Examples
+    --------
+    >>> [is_cycle_irreducible(FeynmanGraph.from_nickel(text)) for text in ("ee11|ee|", "ee11|22|ee|", "ee1|22|ee|")]
+    [True, False, True]
+    """
+    import networkx as nx
+
+    lines = Counter(_unordered(e) for e in graph.internal_edges if e[0] != e[1])
+    blocks = nx.biconnected_component_edges(nx.Graph(lines.keys()))
+    cyclic = [b for b in map(list, blocks) if len(b) > 1 or lines[_unordered(b[0])] > 1]
+    return graph.n_self_loops + len(cyclic) <= 1
 
 
 @dataclass(frozen=True)
-class MomentumRouting:
-    """Momenta of all lines in terms of loop momenta l_1, ..., l_L and external momenta p_1, ..., p_n.
-
-    All external momenta flow in. In every component the momentum of the last leg is minus the sum of the others,
-    so its column of coefficients is zero. The momentum of a line ``(u, v)`` of ``graph.edges`` flows from u to v.
+class Filter:
+    """A property that a diagram is selected by; the object itself is a predicate for :meth:`Diagrams.filter`.
 
     Parameters
     ----------
-    graph : FeynmanGraph
-    chords : tuple of int
-        The line that carries l_1, the line that carries l_2, ...; the other lines form spanning trees.
-    loop_coefficients, external_coefficients : tuple of tuple of int
-        One row for each line of ``graph.edges``, one column for each loop momentum or external leg.
+    qgraf : str
+        Name of the option of QGRAF that selects the same diagrams; empty if it has none.
+    opposite : str
+        Its option for all other diagrams; empty if it has none.
+    option : str
+        Argument of :func:`diagrams.enumerate_diagrams` that makes only these diagrams; empty if there is none.
+    definition : str
+        What is selected.
+    predicate : callable
+        Function of a diagram.
+    wanted : bool
+        What the predicate has to return.
     """
 
-    graph: FeynmanGraph
-    chords: tuple[int, ...]
-    loop_coefficients: tuple[tuple[int, ...], ...]
-    external_coefficients: tuple[tuple[int, ...], ...]
+    qgraf: str
+    opposite: str
+    option: str
+    definition: str
+    predicate: Callable[[FeynmanGraph], bool]
+    wanted: bool = True
 
-    @property
-    def tree(self) -> tuple[int, ...]:
-        """The lines of the spanning trees."""
-        return tuple(i for i in range(len(self.graph.edges)) if i not in self.chords)
-
-    @cached_property
-    def momenta(self) -> tuple[Expr, ...]:
-        """The momentum of each line as a sympy expression; one symbol stands for a vector."""
-        return tuple(sympy.Add(*(c * symbol(f"{x}_{k}") for c, x, k in self._terms(i))) for i in self._rows)
-
-    @cached_property
-    def latex(self) -> tuple[str, ...]:
-        """The momentum of each line as LaTeX, loop momenta first."""
-        return tuple(self._line_latex(i) for i in self._rows)
-
-    @property
-    def _rows(self) -> range:
-        return range(len(self.graph.edges))
-
-    def _terms(self, line: int) -> list[tuple[int, str, int]]:
-        rows = (("l", self.loop_coefficients[line]), ("p", self.external_coefficients[line]))
-        return [(c, name, k) for name, row in rows for k, c in enumerate(row, 1) if c]
-
-    def _line_latex(self, line: int) -> str:
-        text = " ".join(f"{'-' if c < 0 else '+'} {name}_{{{k}}}" for c, name, k in self._terms(line))
-        return text.replace("- ", "-", 1) if text.startswith("-") else text.removeprefix("+ ") or "0"
-
-    def _repr_latex_(self) -> str:
-        n = self.graph.n_legs
-        names = [f"x_{{{i + 1}}}" if i < n else str(i - n + 1) for i in range(_n_nodes(self.graph))]
-        rows = (rf"{names[u]} \to {names[v]}: & {self.latex[i]}" for i, (u, v) in enumerate(self.graph.edges))
-        return r"$\displaystyle \begin{array}{rl}" + r" \\ ".join(rows) + r"\end{array}$"
+    def __call__(self, graph: FeynmanGraph) -> bool:
+        """Return True if the diagram is selected."""
+        return self.predicate(graph) == self.wanted
 
 
-def loop_momentum_basis(graph: FeynmanGraph) -> MomentumRouting:
-    """Return a choice of loop momenta, with momentum conserved at every vertex.
+FILTERS = (
+    Filter(
+        "onepi",
+        "onepr",
+        "one_particle_irreducible=True",
+        "connected, with a vertex, and still connected when any internal line is cut",
+        attrgetter("is_one_particle_irreducible"),
+    ),
+    Filter(
+        "",
+        "",
+        "two_particle_irreducible=True",
+        "1PI, and still connected (vertices with legs included) when any two internal lines are cut",
+        is_two_particle_irreducible,
+    ),
+    Filter(
+        "onshell",
+        "offshell",
+        "amputated=True",
+        "no internal line that, when cut, splits off exactly one leg from one or more others",
+        has_leg_correction,
+        wanted=False,
+    ),
+    Filter(
+        "nosigma",
+        "sigma",
+        "",
+        "no part without legs that exactly two lines join to the rest (a self-energy on a line or a leg)",
+        has_self_energy,
+        wanted=False,
+    ),
+    Filter(
+        "nosnail",
+        "snail",
+        "",
+        "no part without legs that hangs on the rest at a single vertex (self-loops and tadpoles are such parts)",
+        has_snail,
+        wanted=False,
+    ),
+    Filter(
+        "notadpole",
+        "tadpole",
+        "tadpoles=False",
+        "no internal line that, when cut, splits off a part without legs",
+        attrgetter("has_tadpole"),
+        wanted=False,
+    ),
+    Filter(
+        "noselfloop",
+        "",
+        "self_loops=False",
+        "no line that begins and ends at one vertex",
+        has_self_loop,
+        wanted=False,
+    ),
+    Filter("nodiloop", "", "", "no two different vertices joined by more than one line", has_diloop, wanted=False),
+    Filter(
+        "noparallel",
+        "",
+        "",
+        "no two lines with the same ends (nor two self-loops at one vertex)",
+        has_parallel_lines,
+        wanted=False,
+    ),
+    Filter("simple", "notsimple", "", "neither self-loops nor two lines with the same ends", is_simple),
+    Filter(
+        "onevi",
+        "onevr",
+        "vertex_two_connected=True",
+        "connected, with a vertex, and no vertex at which the amputated diagram falls apart",
+        is_vertex_two_connected,
+    ),
+    Filter("bipart", "nonbipart", "", "every cycle has an even number of lines", is_bipartite),
+    Filter("cycli", "cyclr", "", "all cycles lie in one block (or there are none)", is_cycle_irreducible),
+    Filter(
+        "", "", "planar=True", "can be drawn without crossings with all legs reaching one point at infinity", is_planar
+    ),
+)
 
-    Every component gets a spanning tree of shortest paths to its last leg (to its first vertex if it has no leg),
-    and each line outside carries a loop momentum of its own. External momenta thus flow along shortest paths to
-    the last leg, and among equally short ones along those already in use; they never touch a chord.
+
+def qgraf_filter(name: str) -> Callable[[FeynmanGraph], bool]:
+    """Return the predicate for an option of QGRAF, such as ``"nosigma"`` or its opposite ``"sigma"``.
+
+    Raises
+    ------
+    ValueError
+        For a name that is not in :data:`FILTERS`.
 
     Examples
     --------
-    >>> routing = loop_momentum_basis(FeynmanGraph(2, ((0, 2), (2, 3), (2, 3), (2, 3), (3, 1))))
-    >>> [(edge, str(p)) for edge, p in zip(routing.graph.edges, routing.momenta)]
-    [((0, 2), 'p_1'), ((1, 3), '-p_1'), ((2, 3), '-l_1 - l_2 + p_1'), ((2, 3), 'l_1'), ((2, 3), 'l_2')]
+    >>> from diagrams import enumerate_diagrams
+    >>> ds = enumerate_diagrams(valences=(3,), legs=4, loops=1)
+    >>> len(ds), len(ds.filter(qgraf_filter("nosigma")))
+    (39, 9)
     """
-    parents, inwards = _spanning_forest(graph)
-    tree = {line for line, _ in parents.values()}
-    chords = tuple(i for i in range(len(graph.edges)) if i not in tree)
-    L, n = len(chords), graph.n_legs
-    load = [[0] * (L + n) for _ in range(_n_nodes(graph))]
-    rows = [[0] * (L + n) for _ in graph.edges]
-    for leg in range(n):
-        load[leg][L + leg] = 1
-    for k, line in enumerate(chords):
-        tail, head = graph.edges[line]
-        load[tail][k] -= 1
-        load[head][k] += 1
-        rows[line][k] = 1
-    for node in inwards:
-        line, towards = parents[node]
-        sign = 1 if graph.edges[line][0] == node else -1
-        rows[line] = [sign * x for x in load[node]]
-        load[towards] = [a + b for a, b in zip(load[towards], load[node], strict=True)]
-    return MomentumRouting(graph, chords, tuple(tuple(row[:L]) for row in rows), tuple(tuple(row[L:]) for row in rows))
-
-
-def _spanning_forest(graph: FeynmanGraph) -> tuple[dict[int, tuple[int, int]], list[int]]:
-    """Return (line, next node) towards the root for each node but the roots, and these nodes from far to near."""
-    around: list[list[Edge]] = [[] for _ in range(_n_nodes(graph))]
-    for line, (u, v) in enumerate(graph.edges):
-        around[u].append((v, line))
-        around[v].append((u, line))
-    parents: dict[int, tuple[int, int]] = {}
-    inwards: list[int] = []
-    for component in _components(_n_nodes(graph), graph.edges):
-        root = max((v for v in component if v < graph.n_legs), default=min(component))
-        distance = _distances(root, around)
-        used = {root}
-        for node in sorted(component):  # legs come first: their momenta share lines
-            while node not in used:
-                nearer = [(w not in used, w, i) for w, i in around[node] if distance[w] < distance[node]]
-                _, towards, line = min(nearer)
-                parents[node] = line, towards
-                used.add(node)
-                node = towards
-        inwards += sorted(component - {root}, key=lambda v: (-distance[v], v))
-    return parents, inwards
-
-
-def _distances(root: int, around: list[list[Edge]]) -> dict[int, int]:
-    distance = {root: 0}
-    queue = [root]
-    for node in queue:
-        for w, _ in around[node]:
-            if w not in distance:
-                distance[w] = distance[node] + 1
-                queue.append(w)
-    return distance
-
-
-def _bridgeless_subgraphs(graph: FeynmanGraph) -> set[frozenset[int]]:
-    """Return all connected sets of internal lines without bridges."""
-    cycles = [(lines, _ends(graph, lines)) for lines in _simple_cycles(graph)]
-    found = {lines for lines, _ in cycles}
-    queue = sorted(found, key=sorted)
-    for lines in queue:
-        ends = _ends(graph, lines)
-        for cycle, nodes in cycles:
-            union = lines | cycle
-            if union not in found and not ends.isdisjoint(nodes):
-                found.add(union)
-                queue.append(union)
-    return found
-
-
-def _simple_cycles(graph: FeynmanGraph) -> list[frozenset[int]]:
-    """Return the line sets of all cycles that visit no vertex twice (self-loops and pairs of lines included)."""
-    inner = [(line, *graph.edges[line]) for line in _internal_lines(graph)]
-    found = {frozenset((line,)): None for line, u, v in inner if u == v}
-    around: dict[int, list[Edge]] = {v: [] for v in graph.vertices}
-    for line, u, v in inner:
-        if u != v:
-            around[u].append((v, line))
-            around[v].append((u, line))
-
-    def walk(start: int, node: int, visited: frozenset[int], lines: frozenset[int]) -> None:
-        for w, line in around[node]:
-            if w == start and len(lines) > 0 and line not in lines:
-                found[lines | {line}] = None
-            elif w > start and w not in visited:
-                walk(start, w, visited | {w}, lines | {line})
-
-    for start in graph.vertices:
-        walk(start, start, frozenset(), frozenset())
-    return list(found)
-
-
-def _subgraph(graph: FeynmanGraph, lines: frozenset[int], dimension: int) -> Subgraph:
-    vertices = _ends(graph, lines)
-    n_loops = len(lines) - len(vertices) + 1
-    n_legs = sum(graph.valences[v - graph.n_legs] for v in vertices) - 2 * len(lines)
-    degree = dimension * n_loops - 2 * len(lines)
-    return Subgraph(tuple(sorted(lines)), tuple(sorted(vertices)), n_loops, n_legs, degree)
+    for row in FILTERS:
+        if name and name == row.qgraf:
+            return row
+        if name and name == row.opposite:
+            return replace(row, qgraf=row.opposite, opposite=row.qgraf, option="", wanted=not row.wanted)
+    known = [n for row in FILTERS for n in (row.qgraf, row.opposite) if n]
+    raise ValueError(f"unknown filter {name!r}; QGRAF's names for filters of one field are {known}")
 
 
 def _internal_pieces(graph: FeynmanGraph, v: int) -> list[set[int]]:
@@ -373,16 +372,8 @@ def _internal_pieces(graph: FeynmanGraph, v: int) -> list[set[int]]:
     return pieces + [{v}] * graph.edges.count((v, v))
 
 
-def _internal_lines(graph: FeynmanGraph) -> list[int]:
-    return [i for i, e in enumerate(graph.edges) if min(e) >= graph.n_legs]
-
-
 def _is_joined(graph: FeynmanGraph, cut: set[int]) -> bool:
     return len(_components(_n_nodes(graph), [e for i, e in enumerate(graph.edges) if i not in cut])) == 1
-
-
-def _ends(graph: FeynmanGraph, lines: frozenset[int]) -> set[int]:
-    return {v for line in lines for v in graph.edges[line]}
 
 
 def _count_legs(graph: FeynmanGraph, nodes: set[int]) -> int:
@@ -393,8 +384,5 @@ def _n_nodes(graph: FeynmanGraph) -> int:
     return graph.n_legs + graph.n_vertices
 
 
-def _check_dimension(dimension: int) -> None:
-    if isinstance(dimension, bool) or not isinstance(dimension, int):
-        raise TypeError(f"dimension must be an integer such as 4, got {dimension!r}")
-    if dimension < 1:
-        raise ValueError(f"dimension must be at least 1, got {dimension}")
+def _unordered(edge: Edge) -> Edge:
+    return min(edge), max(edge)

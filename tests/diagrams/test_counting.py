@@ -284,6 +284,19 @@ def test_refinement_adds_up(options):
     assert total_weight(**given, labelled=False) == total_weight(**given) / 6
 
 
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("valences", [(3,), (4,), (5,), (3, 4), (4, 6), (3, 5, 8), EVEN, ANY], ids=name)
+def test_two_ways_to_the_sum_of_weights(valences, options):
+    """Moments of one variable, and matchings with the number of vertices of each degree kept."""
+    nonzero = 0
+    for legs, loops in product(range(6), range(5)):
+        given = {"valences": valences, "legs": legs, "loops": loops, **options}
+        expected = sum(weights_by_valences(**given).values())
+        assert total_weight(**given) == expected
+        nonzero += expected > 0
+    assert nonzero > 1
+
+
 def test_trees_of_irreducible_parts():
     """With labelled legs a two-leg diagram is a chain of 1PI parts if no vertex is odd: 1 / (1 - Sigma) = G."""
     highest = 7

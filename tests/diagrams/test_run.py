@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import pytest
 
-from diagrams import enumerate_diagrams, generate
+from diagrams import _request, enumerate_diagrams, generate
 
 INTERRUPTED = """
 import os, signal, threading, time
@@ -30,7 +30,7 @@ def test_interrupt_stops_at_once_and_leaves_no_thread():
 
 
 def test_a_wrong_sum_of_weights_raises(monkeypatch):
-    monkeypatch.setattr(generate, "total_weight", lambda **options: Fraction(1, 7))
+    monkeypatch.setattr(_request, "total_weight", lambda **options: Fraction(1, 7))
     with pytest.raises(RuntimeError, match=r"self-check failed: .* is 2/3, but the generating function gives 1/7"):
         enumerate_diagrams(valences=(4,), legs=2, loops=2)
 

@@ -13,9 +13,16 @@ from diagrams import FeynmanGraph, enumerate_diagrams, symbol
 from diagrams.nickel import from_nickel, nickel_index
 from diagrams.topology import (
     articulation_vertices,
+    has_diloop,
     has_leg_correction,
+    has_parallel_lines,
+    has_self_energy,
+    has_self_loop,
     has_snail,
+    is_bipartite,
+    is_cycle_irreducible,
     is_planar,
+    is_simple,
     is_two_particle_irreducible,
     is_vertex_two_connected,
     loop_momentum_basis,
@@ -188,6 +195,72 @@ def test_amputated_diagrams_have_no_leg_corrections():
     tadpole = FeynmanGraph(1, ((0, 1), (1, 2), (2, 2)))
     assert tadpole.has_tadpole
     assert not has_leg_correction(tadpole)
+
+
+# --- self-energies, cycles and colours ------------------------------------------------------------------------------
+
+
+def test_self_energies_are_pairs_of_lines_with_equal_momentum():
+    """Away from tadpoles and vacuum parts: two lines, not both legs of a two-point diagram, carry the same momentum."""
+    answers = []
+    for graph in CONNECTED + family((3,), 5, 1) + family((3, 4), 2, 2):
+        if graph.has_tadpole or graph.n_legs == 0:
+            continue
+        routing = loop_momentum_basis(graph)
+        rows = np.hstack([np.array(m, int).reshape(len(graph.edges), -1) for m in coefficients(routing)])
+        expected = any(
+            (rows[i] == s * rows[j]).all() and max(i, j) >= graph.n_legs
+            for i, j in combinations(range(len(graph.edges)), 2)
+            for s in (1, -1)
+            if graph.edges[i][0] != graph.edges[i][1] and graph.edges[j][0] != graph.edges[j][1] and rows[i].any()
+        )
+        assert has_self_energy(graph) == expected, nickel_index(graph)
+        answers.append(expected)
+    assert {True, False} == set(answers)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("e111|e|", False),  # the sunset is a self-energy, not an insertion
+        ("ee11|ee|", False),
+        ("ee12|e22|e|", False),
+        ("ee12|ee3|333||", True),  # sunset on a line of the bubble
+        ("e11|2|e|", True),  # a bubble on a leg
+        ("e1|22|e|", True),
+        ("ee11|1|", True),  # what hangs on the vertex is joined by two lines
+        ("ee0|", False),
+        ("e12|e3|33||", True),  # a bubble on the inner line
+        ("e12|23|3|e|", False),  # a correction of a vertex
+        ("e0|", False),
+        ("e1|1|", True),  # a 2-leg vertex on the line of a tadpole
+        ("e1|23|4|4|4|", True),
+        ("11|1|", True),  # two loops of two vertices: each vertex with its self-loop
+        ("111||", False),
+        ("e1|e|", True),  # a chain of two 2-leg vertices
+    ],
+)
+def test_self_energies_of_known_diagrams(text, expected):
+    assert has_self_energy(from_nickel(text)) == expected
+
+
+def test_colours_cycles_and_parallel_lines_agree_with_networkx():
+    answers = []
+    for graph in CONNECTED + DISCONNECTED:
+        inner = multigraph(graph, inner_lines(graph))
+        simple = nx.Graph(inner)
+        multiple = len({frozenset(e[:2]) for e in inner.edges}) < inner.number_of_edges()
+        double = any(inner.number_of_edges(u, v) > 1 for u, v in simple.edges if u != v)
+        assert has_parallel_lines(graph) == multiple
+        assert has_diloop(graph) == double
+        assert has_self_loop(graph) == (nx.number_of_selfloops(inner) > 0)
+        assert is_simple(graph) == (not multiple and nx.number_of_selfloops(inner) == 0)
+        assert is_bipartite(graph) == nx.is_bipartite(simple)
+        fine = simple_graph(graph, join_legs=False)  # cycles have three lines or more
+        blocks = [b for b in nx.biconnected_components(fine) if len(b) > 2]
+        assert is_cycle_irreducible(graph) == (len(blocks) <= 1)
+        answers.append((multiple, double, is_simple(graph), is_bipartite(graph), len(blocks) <= 1))
+    assert all({True, False} == set(column) for column in zip(*answers, strict=True))
 
 
 # --- planarity ----------------------------------------------------------------------------------------------------

@@ -1,0 +1,113 @@
+"""Running the generation for several fields: all at once on all cores, or piece by piece in constant memory."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diagrams._field_blocks import FieldBlock, HalfEdgeTable
+from diagrams._field_request import Request
+from diagrams._species import Task, tasks
+
+_SIZE = 65536
+Stop = NDArray[np.uint8]
+
+
+class TooManyDiagramsError(MemoryError):
+    """There are more diagrams than there is room for."""
+
+
+def all_blocks(table: HalfEdgeTable, request: Request, room: int) -> list[FieldBlock]:
+    """Return all diagrams in order.
+
+    Compiled code runs in threads without the interpreter lock, so that the main thread can be interrupted; it then
+    tells the others to stop. (An interrupt while the main thread returns from compiled code would be an error of the
+    interpreter, which is why it never enters any.)
+
+    Raises
+    ------
+    TooManyDiagramsError
+        If there are more than ``room``.
+    """
+    stop = np.zeros(1, np.uint8)
+    blocks: list[FieldBlock] = []
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        todo = pool.submit(lambda: list(tasks(table, request))).result()
+        futures = [pool.submit(_drained, task, request, room, stop) for task in todo]
+        try:
+            for future in futures:
+                blocks += future.result()
+                if sum(map(len, blocks)) > room:
+                    raise TooManyDiagramsError
+        except BaseException:
+            stop[0] = 1
+            for future in futures:
+                future.cancel()
+            raise
+    return blocks
+
+
+def _drained(task: Task, request: Request, room: int, stop: Stop) -> list[FieldBlock]:
+    blocks: list[FieldBlock] = []
+    for found in task.pieces(_SIZE):
+        if stop[0]:
+            break
+        if found is not None and len(block := kept(found, request)):
+            blocks.append(block)
+            room -= len(block)
+            if room < 0:
+                raise TooManyDiagramsError
+    return blocks
+
+
+def kept(block: FieldBlock, request: Request) -> FieldBlock:
+    """Return the diagrams that pass the filters that need complete diagrams."""
+    if not request.connected and request.loops is not None:
+        block = block.take(np.flatnonzero(block.cycles == request.loops))
+    if not request.self_loops:
+        block = block.without_contracted_self_loops()
+    return block.without_odd_fermion_loops(request.odd) if request.odd else block
+
+
+def ordered_pieces(table: HalfEdgeTable, request: Request, size: int, start: int) -> Iterator[tuple[int, FieldBlock]]:
+    """Iterate over the diagrams of all tasks from number ``start`` on, with the number of the task.
+
+    The first pieces of the tasks that follow are made at the same time as those of the present one.
+    """
+    n_cores = os.cpu_count() or 1
+    todo = enumerate(islice(tasks(table, request), start, None), start)
+    stop = np.zeros(1, np.uint8)
+    ahead: deque[tuple[int, Iterator[FieldBlock | None], Future[FieldBlock | None]]] = deque()
+    with ThreadPoolExecutor(max_workers=n_cores + 1) as pool:
+        try:
+            while True:
+                missing = islice(todo, max(0, n_cores + 1 - len(ahead)))
+                for number, task in pool.submit(list, missing).result():
+                    pieces = task.pieces(size)
+                    ahead.append((number, pieces, pool.submit(_next_piece, pieces, request, stop)))
+                if not ahead:
+                    return
+                number, pieces, future = ahead.popleft()
+                if (block := future.result()) is not None:
+                    ahead.appendleft((number, pieces, pool.submit(_next_piece, pieces, request, stop)))
+                    yield number, block
+        finally:
+            stop[0] = 1
+            for _, _, future in ahead:
+                future.cancel()
+
+
+def _next_piece(pieces: Iterator[FieldBlock | None], request: Request, stop: Stop) -> FieldBlock | None:
+    """Return the next piece that is not empty, or None at the end."""
+    for found in pieces:
+        if stop[0]:
+            return None
+        if found is not None and len(block := kept(found, request)):
+            return block
+    return None
