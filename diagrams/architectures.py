@@ -1,275 +1,57 @@
-"""Architecture: a random network, its feature and parameter densities, and the correlators they imply."""
+"""The networks: constructors of :class:`Architecture` for each hidden feature (arXiv:2307.03223, section 2.2).
+
+All of them take ``input_dim``; ``output_bias``, which adds ``b1 ~ N(0, sigma_b1**2)`` to the output; ``output_dim``,
+the number of outputs, which share the hidden neurons and have independent output weights; and ``readout``, the density
+of sqrt(N) times an output weight, by default a Gaussian of variance ``sigma_w1**2`` and mean ``mean_w1`` (zero).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from functools import cache
-from itertools import product
-from math import prod
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import sympy
 
-from diagrams.correlators import ConnectedCorrelators
-from diagrams.cumulants import cumulant_from_moments
-from diagrams.distributions import Gaussian, UniformPhase
-from diagrams.series import Series
-from diagrams.symbols import coordinates, symbol
-from diagrams.typing import Expr, Point
+from diagrams._architecture import Architecture
+from diagrams.activations import ErfFeature, ReluFeature
+from diagrams.custom_feature import CustomFeature
+from diagrams.distributions import Distribution, Gaussian
+from diagrams.features import CosFeature, Feature, GaussFeature, LinearFeature
+from diagrams.inner_products import InvariantFeature
+from diagrams.momenta import MODULUS, Ball, RadialDensity, RadialDistribution
+from diagrams.scalar_feature import ScalarFeature
+from diagrams.symbols import symbol
+from diagrams.typing import Expr
 
-PARAMETERS = ("N", "sigma_w0", "sigma_w1", "sigma_b0", "sigma_b1")
-
-
-class Feature(Protocol):
-    """The hidden feature h(x; theta) of one neuron with its parameter density."""
-
-    @property
-    def name(self) -> str:
-        """Short name, the key under which numeric kernels are found."""
-
-    def expected_product(self, points: Sequence[Point]) -> Expr:
-        """Return E_theta[prod_i h(x_i; theta)] in closed form."""
-
-    def subs(self, values: dict[sympy.Symbol, Expr]) -> Feature:
-        """Return the feature with symbols replaced."""
-
-    def latex(self) -> str:
-        """Return h(x; theta) in LaTeX."""
-
-    def density_latex(self) -> list[str]:
-        """Return the densities of the hidden parameters in LaTeX."""
-
-    def __hash__(self) -> int: ...
+__all__ = ["Architecture", "cos_net", "erf_net", "gauss_net", "linear_net", "network", "relu_net", "scalar_net"]
 
 
-@dataclass(frozen=True)
-class CosFeature:
-    """``h = cos(w.x + b)`` with weights of any known characteristic function and a phase."""
-
-    weights: Gaussian
-    phase: UniformPhase = field(default_factory=UniformPhase)
-    name: str = "cos"
-
-    def expected_product(self, points: Sequence[Point]) -> Expr:
-        """Return E[prod cos(w.x_i + b)] by product-to-sum and characteristic functions.
-
-        ``2^-n sum_eps E[exp(i (sum eps_i x_i).w)] E[exp(i (sum eps_i) b)]``; a sign vector and its negative give
-        the same term, so only half of them are formed.
-        """
-        n, dim = len(points), len(points[0])
-        terms = []
-        for rest in product((1, -1), repeat=n - 1):
-            signs = (1, *rest)
-            phase = self.phase.characteristic_function((sympy.Integer(sum(signs)),))
-            if phase != 0:
-                wave = [sympy.Add(*(e * x[mu] for e, x in zip(signs, points, strict=True))) for mu in range(dim)]
-                terms.append(phase * self.weights.characteristic_function(wave))
-        return sympy.Rational(1, 2 ** (n - 1)) * sympy.Add(*terms)
-
-    def subs(self, values: dict[sympy.Symbol, Expr]) -> CosFeature:
-        """Return the feature with symbols replaced."""
-        return replace(self, weights=self.weights.subs(values), phase=self.phase.subs(values))
-
-    def latex(self) -> str:
-        """Return h(x; theta) in LaTeX."""
-        return r"\cos\!\left(W^0_i \cdot x + b^0_i\right)"
-
-    def density_latex(self) -> list[str]:
-        """Return the densities of the hidden parameters in LaTeX."""
-        return [self.weights.density_latex(r"W^0_{ij}"), self.phase.density_latex("b^0_i")]
-
-
-@dataclass(frozen=True)
-class Architecture:
-    r"""A one-hidden-layer random network :math:`\phi(x) = \sum_{i=1}^N W^1_i h(x; \theta_i) + b^1`.
-
-    Output weights are independent zero-mean Gaussians of variance ``sigma_w1**2 / N`` and the neurons are
-    independent, so every connected correlator is known exactly in N:
-    :math:`G_c^{(n)} = N^{1 - n/2} \kappa_n[\sigma_{w1} z h]` with z a standard normal (arXiv:2307.03223, section
-    2.2; Gaussian output weights give the factor (n-1)!! of the moments).
-
-    Make one with a constructor such as :func:`cos_net`; :meth:`at` gives parameters numbers.
-
-    Parameters
-    ----------
-    feature : Feature
-        Hidden feature with the density of its parameters.
-    input_dim : int
-        Number of components of a point x.
-    width, sigma_w1, sigma_b1 : sympy.Expr
-        Number of neurons, and standard deviations of output weight (times sqrt(N)) and output bias.
-    """
-
-    feature: Feature
-    input_dim: int
-    width: Expr
-    sigma_w1: Expr
-    sigma_b1: Expr
-    values: tuple[tuple[str, Expr], ...] = ()
-
-    @property
-    def name(self) -> str:
-        """Name of the feature, for example ``"cos"``."""
-        return self.feature.name
-
-    @property
-    def N(self) -> Expr:
-        """The width, symbolic until :meth:`at` gives it a number."""
-        return self.width
-
-    @property
-    def is_even(self) -> bool:
-        """True: zero-mean output weights make every odd correlator vanish."""
-        return True
-
-    @property
-    def is_dimension_explicit(self) -> bool:
-        """True: correlators are functions of the ``input_dim`` coordinates of their points."""
-        return True
-
-    def at(self, **values: Any) -> Architecture:
-        """Return the architecture with numbers (or expressions) for some of its parameters.
-
-        Parameters
-        ----------
-        **values
-            Any of ``N``, ``sigma_w0``, ``sigma_w1``, ``sigma_b0``, ``sigma_b1``.
-
-        Raises
-        ------
-        ValueError
-            For an unknown name, a width that is not a positive integer, or a negative standard deviation.
-
-        Examples
-        --------
-        >>> cos_net(input_dim=1).at(N=20, sigma_w0=1).width
-        20
-        """
-        checked = {symbol(name): _check_parameter(name, value, self._symbols()) for name, value in values.items()}
-        return replace(
-            self,
-            feature=self.feature.subs(checked),
-            width=self.width.xreplace(checked),
-            sigma_w1=self.sigma_w1.xreplace(checked),
-            sigma_b1=self.sigma_b1.xreplace(checked),
-            values=tuple(sorted({**dict(self.values), **{s.name: v for s, v in checked.items()}}.items())),
-        )
-
-    def _symbols(self) -> list[str]:
-        probe = self.feature.expected_product([coordinates(i, self.input_dim) for i in (1, 2)])
-        used = probe.free_symbols | self.width.free_symbols | self.sigma_w1.free_symbols | self.sigma_b1.free_symbols
-        names = {s.name for s in used} & set(PARAMETERS)
-        return sorted(names, key=PARAMETERS.index)
-
-    def parameter_values(self) -> dict[str, float]:
-        """Return all parameters as floats, ``{"N": ..., "sigma_w0": ..., ...}``.
-
-        Raises
-        ------
-        ValueError
-            If a parameter is still symbolic; the text names it.
-        """
-        if missing := self._symbols():
-            given = ", ".join(f"{name}=..." for name in missing)
-            raise ValueError(f"parameter(s) {missing} of this {self.name} net have no numbers: use net.at({given})")
-        if symbolic := [name for name, value in self.values if not value.is_number]:
-            raise ValueError(f"parameter(s) {symbolic} of this {self.name} net are expressions, not numbers: {self}")
-        return {"sigma_b1": 0.0} | {name: float(value) for name, value in self.values}
-
-    def correlator_series(self, n: int) -> Series:
-        """Return the n-point connected correlator as an exact Series in 1/N, in the coordinates of x_1 ... x_n."""
-        return _correlator_series(self.feature, self.input_dim, self.sigma_w1, self.sigma_b1, n)
-
-    def connected_correlators(self, *, max_points: int = 4) -> ConnectedCorrelators:
-        """Return the connected correlators up to ``max_points`` points, exact in N.
-
-        Parameters
-        ----------
-        max_points : int
-            Highest number of points, at least 1.
-
-        Raises
-        ------
-        ValueError
-            If ``max_points`` is not a positive integer.
-
-        Examples
-        --------
-        >>> Gc = cos_net(input_dim=1).connected_correlators(max_points=4)
-        >>> Gc[2](0, 0)
-        sigma_w1**2/2
-        >>> Gc[4](0, 0, 0, 0)
-        3*sigma_w1**4/(8*N)
-        """
-        return ConnectedCorrelators(self, max_points=max_points)
-
-    def to_latex(self) -> str:
-        """Return phi(x) and P(theta) in LaTeX."""
-        bias = "" if self.sigma_b1 == 0 else " + b^1"
-        field = rf"\phi(x) = \sum_{{i=1}}^{{{sympy.latex(self.width)}}} W^1_i\, {self.feature.latex()}{bias}"
-        variance = self.sigma_w1**2 / self.width
-        densities = [*self.feature.density_latex(), Gaussian(variance).density_latex("W^1_i")]
-        if self.sigma_b1 != 0:
-            densities.append(Gaussian(self.sigma_b1**2).density_latex("b^1"))
-        lines = [field, r"P(\theta):\quad " + r",\quad ".join(densities)]
-        return r"\begin{aligned} & " + r" \\ & ".join(lines) + r" \end{aligned}"
-
-    def _repr_latex_(self) -> str:
-        return f"$\\displaystyle {self.to_latex()}$"
-
-    def __str__(self) -> str:
-        values = ", ".join(f"{k}={v}" for k, v in self.values)
-        return f"{self.name}_net(input_dim={self.input_dim}){'.at(' + values + ')' if values else ''}"
-
-
-def _check_parameter(name: str, value: Any, allowed: list[str]) -> Expr:
-    if name not in allowed:
-        raise ValueError(f"no free parameter {name!r} in this architecture; it has {allowed}")
-    try:
-        number = sympy.sympify(value, strict=True)
-    except sympy.SympifyError:
-        raise TypeError(f"{name} must be a number or a sympy expression, got {value!r}") from None
-    if number.has(sympy.nan, sympy.oo, sympy.zoo) or not number.is_real:
-        raise ValueError(f"{name} must be a finite real number, got {value!r}")
-    if name == "N" and number.is_number and (not number.is_Integer or number < 1):
-        raise ValueError(f"the width N must be a positive integer, got {value!r}")
-    if name != "N" and number.is_number and number < 0:
-        raise ValueError(f"the standard deviation {name} must be >= 0, got {value!r}")
-    return sympy.nsimplify(number) if number.has(sympy.Float) else number
-
-
-@cache
-def _correlator_series(feature: Feature, input_dim: int, sigma_w1: Expr, sigma_b1: Expr, n: int) -> Series:
-    parameters = (1 / symbol("N"),)
-    if n % 2:
-        return Series(parameters, ())
-    points = [coordinates(i + 1, input_dim) for i in range(n)]
-
-    @cache
-    def moment(block: tuple[int, ...]) -> Expr:
-        normal = prod(range(1, len(block), 2))  # E[z^n] of a standard normal
-        return normal * sigma_w1 ** len(block) * feature.expected_product([points[i] for i in block])
-
-    cumulant = cumulant_from_moments(range(n), moment, even=True)
-    if n == 2:
-        cumulant += sigma_b1**2
-    elif n == 4:  # the others stay in terms of moments: fewer terms, and shared when lowered to a kernel
-        cumulant = sympy.Add(*(sympy.expand_mul(t, deep=False) for t in sympy.Add.make_args(cumulant)))
-    return Series(parameters, (((sympy.Rational(n, 2) - 1,), cumulant),))
-
-
-def cos_net(*, input_dim: int = 1, output_bias: bool = False) -> Architecture:
+def cos_net(
+    *,
+    input_dim: int | sympy.Symbol = 1,
+    output_bias: bool = False,
+    output_dim: int = 1,
+    mean_w1: Expr = 0,
+    readout: Distribution | None = None,
+) -> Architecture:
     r"""Return the Cos-net, :math:`\phi(x) = \sum_i W^1_i \cos(W^0_i \cdot x + b^0_i)`.
 
     ``W0 ~ N(0, sigma_w0**2/d)``, ``b0 ~ U(-pi, pi)``, ``W1 ~ N(0, sigma_w1**2/N)`` (arXiv:2307.03223, section 2.2).
+    The phase makes every odd correlator vanish, whatever the output weights.
 
     Parameters
     ----------
-    input_dim : int
-        Number of components of x, d above.
+    input_dim : int or sympy.Symbol
+        Number of components of x, d above; with a symbol, points are abstract and correlators functions of inner
+        products (:mod:`diagrams.inner_products`).
     output_bias : bool
         Add ``b1 ~ N(0, sigma_b1**2)`` to the output; default none.
+    output_dim : int
+        Number of outputs.
+    mean_w1 : sympy.Expr
+        Mean of sqrt(N) times an output weight.
+    readout : Distribution, optional
+        Density of sqrt(N) times an output weight in place of the Gaussian.
 
     Returns
     -------
@@ -278,16 +60,322 @@ def cos_net(*, input_dim: int = 1, output_bias: bool = False) -> Architecture:
     Raises
     ------
     ValueError
-        If ``input_dim`` is not a positive integer.
+        If ``input_dim`` or ``output_dim`` is not a positive integer, or both ``mean_w1`` and ``readout`` are given.
 
     Examples
     --------
     >>> net = cos_net(input_dim=1)
-    >>> net.connected_correlators(max_points=2)[2](*net_points) if (net_points := [0, 1]) else None
+    >>> net.connected_correlators(max_points=2)[2](0, 1)
     sigma_w1**2*exp(-sigma_w0**2/2)/2
+    """
+    if isinstance(input_dim, sympy.Symbol):
+        feature: Feature = InvariantFeature(CosFeature(_weights(input_dim)), input_dim)
+    else:
+        feature = CosFeature(_weights(input_dim), input_dim=input_dim)
+    return assemble(feature, output_bias, output_dim, mean_w1, readout)
+
+
+def gauss_net(
+    *,
+    input_dim: int | sympy.Symbol = 1,
+    hidden_bias: bool = True,
+    output_bias: bool = False,
+    output_dim: int = 1,
+    mean_w1: Expr = 0,
+    readout: Distribution | None = None,
+) -> Architecture:
+    r"""Return the Gauss-net, feature :math:`\exp(W^0 \cdot x + b^0) / \sqrt{\exp[2(\sigma_{b0}^2 + s x^2)]}`.
+
+    ``W0 ~ N(0, s)`` with ``s = sigma_w0**2/d``, ``b0 ~ N(0, sigma_b0**2)`` (arXiv:2008.08601, section 2; its
+    normalisation makes the square of the feature average to one). The moments are those of a lognormal variable: they
+    grow like ``exp(n**2 sigma_b0**2/2)``, so sampled averages converge only for small ``sigma_b0`` and points.
+
+    Parameters
+    ----------
+    hidden_bias : bool
+        False leaves out b0 (``sigma_b0 = 0``).
+    input_dim, output_bias, output_dim, mean_w1, readout
+        As for :func:`cos_net`.
+
+    Returns
+    -------
+    Architecture
+
+    Examples
+    --------
+    >>> gauss_net(input_dim=1).connected_correlators(max_points=2)[2](0, 1)
+    sigma_w1**2*exp(-sigma_w0**2/2)
+    """
+    if isinstance(input_dim, sympy.Symbol):
+        feature: Feature = InvariantFeature(GaussFeature(_weights(input_dim), _bias(hidden_bias)), input_dim)
+    else:
+        feature = GaussFeature(_weights(input_dim), _bias(hidden_bias), input_dim)
+    return assemble(feature, output_bias, output_dim, mean_w1, readout)
+
+
+def linear_net(
+    *,
+    input_dim: int = 1,
+    hidden_bias: bool = False,
+    output_bias: bool = False,
+    output_dim: int = 1,
+    mean_w1: Expr = 0,
+    readout: Distribution | None = None,
+) -> Architecture:
+    r"""Return the linear net, :math:`\phi(x) = \sum_i W^1_i (W^0_i \cdot x)`.
+
+    In one dimension phi(x)/x has the characteristic function ``(1 + sigma_w0**2 sigma_w1**2 t**2 / N)**(-N/2)``.
+
+    Parameters
+    ----------
+    hidden_bias : bool
+        True adds ``b0 ~ N(0, sigma_b0**2)`` to the feature.
+    input_dim, output_bias, output_dim, mean_w1, readout
+        As for :func:`cos_net`.
+
+    Returns
+    -------
+    Architecture
+
+    Examples
+    --------
+    >>> linear_net(input_dim=1).connected_correlators(max_points=4)[4](1, 1, 1, 1)
+    6*sigma_w0**4*sigma_w1**4/N
+    """
+    feature = LinearFeature(_weights(check_dimension(input_dim)), _bias(hidden_bias), input_dim)
+    return assemble(feature, output_bias, output_dim, mean_w1, readout)
+
+
+def relu_net(
+    *,
+    input_dim: int = 1,
+    hidden_bias: bool = True,
+    output_bias: bool = False,
+    output_dim: int = 1,
+    mean_w1: Expr = 0,
+    readout: Distribution | None = None,
+) -> Architecture:
+    r"""Return the ReLU-net, :math:`\phi(x) = \sum_i W^1_i \max(W^0_i \cdot x + b^0_i, 0)`.
+
+    ``W0 ~ N(0, sigma_w0**2/d)``, ``b0 ~ N(0, sigma_b0**2)``. With D the number of hidden parameters of a neuron,
+    correlators are closed for D = 1 and 2, and the 2-point function for any D; the rest are exact integrals over
+    directions (:class:`diagrams.half_spaces.HalfSpaceExpectation`).
+
+    Parameters
+    ----------
+    hidden_bias : bool
+        False leaves out b0, as does ``.at(sigma_b0=0)``.
+    input_dim, output_bias, output_dim, mean_w1, readout
+        As for :func:`cos_net`.
+
+    Returns
+    -------
+    Architecture
+
+    Examples
+    --------
+    >>> relu_net(input_dim=1, hidden_bias=False).connected_correlators(max_points=4)[4](1, 1, -1, -1)
+    -sigma_w0**4*sigma_w1**4/(4*N)
+    """
+    feature = ReluFeature(_weights(check_dimension(input_dim)), _bias(hidden_bias), input_dim)
+    return assemble(feature, output_bias, output_dim, mean_w1, readout)
+
+
+def erf_net(
+    *,
+    input_dim: int = 1,
+    hidden_bias: bool = True,
+    output_bias: bool = False,
+    output_dim: int = 1,
+    mean_w1: Expr = 0,
+    readout: Distribution | None = None,
+) -> Architecture:
+    r"""Return the Erf-net, :math:`\phi(x) = \sum_i W^1_i \operatorname{erf}(W^0_i \cdot x + b^0_i)`.
+
+    ``W0 ~ N(0, sigma_w0**2/d)``, ``b0 ~ N(0, sigma_b0**2)``. The 2-point function is closed; from four points on the
+    correlators are exact integrals over the parameters of a neuron (:mod:`diagrams.expectation`).
+
+    Parameters
+    ----------
+    hidden_bias : bool
+        False leaves out b0.
+    input_dim, output_bias, output_dim, mean_w1, readout
+        As for :func:`cos_net`.
+
+    Returns
+    -------
+    Architecture
+
+    Examples
+    --------
+    >>> erf_net(input_dim=1, hidden_bias=False).at(sigma_w0=1).connected_correlators(max_points=2)[2](1, 1)
+    2*sigma_w1**2*asin(2/3)/pi
+    """
+    feature = ErfFeature(_weights(check_dimension(input_dim)), _bias(hidden_bias), input_dim)
+    return assemble(feature, output_bias, output_dim, mean_w1, readout)
+
+
+def scalar_net(
+    *,
+    input_dim: int = 1,
+    mass: Expr | None = None,
+    cutoff: Expr | None = None,
+    alpha: Expr = -1,
+    momentum_density: Expr | None = None,
+    output_bias: bool = False,
+    output_dim: int = 1,
+    readout: Distribution | None = None,
+) -> Architecture:
+    r"""Return the cosine net that is a free scalar field: ``G2(p) = theta(Lambda - |p|)/(p**2 + m**2)`` at every N.
+
+    .. math:: \phi(x) = \sum_i W^1_i A(|k_i|) \cos(k_i \cdot x + c_i), \quad
+              A(k)^2 = \frac{2}{(2\pi)^d p(k) (k^2 + m^2)}
+
+    with momenta of density p(k) in the ball of radius Lambda, uniform phases and output weights of variance 1/N
+    (arXiv:2307.03223, section 5: uniform momenta, ``alpha = -1``; :math:`p \sim (k^2 + m^2)^{-\alpha-1}` and hence
+    :math:`A \sim (k^2 + m^2)^{\alpha/2}` after arXiv:2604.27050). The cutoff is a ball, not a box.
+
+    Parameters
+    ----------
+    input_dim : int
+        Dimension d of space.
+    mass, cutoff : sympy.Expr, optional
+        m and Lambda; default the symbols of these names, which ``.at(m=1, Lambda=8)`` replaces.
+    alpha : sympy.Expr
+        Exponent above; a rational number.
+    momentum_density : sympy.Expr, optional
+        Density of the momenta in place of the power, any positive function of ``symbol("k")`` (need not be
+        normalised); the amplitude follows from it.
+    output_bias, output_dim
+        As for :func:`cos_net`.
+    readout : Distribution, optional
+        Density of sqrt(N) times an output weight, by default a standard normal. ``Constant(1)`` gives constant output
+        weights; G2 is multiplied by its second moment.
+
+    Returns
+    -------
+    Architecture
+
+    Raises
+    ------
+    ValueError
+        If the mass or the cutoff is not positive, or both ``alpha`` and ``momentum_density`` are given.
+
+    Examples
+    --------
+    >>> net = scalar_net(input_dim=1, mass=1, cutoff=1)
+    >>> net.connected_correlators(max_points=2)[2](0, 0).evalf(6), sympy.atan(1) / sympy.pi
+    (0.250000, 1/4)
+    """
+    mass, cutoff = (symbol(n) if v is None else sympy.sympify(v) for n, v in (("m", mass), ("Lambda", cutoff)))
+    if mass.is_nonpositive or not mass.is_real:
+        raise ValueError(f"the mass must be positive, got {mass}")
+    momenta = _momenta(check_dimension(input_dim), mass, cutoff, sympy.nsimplify(alpha), momentum_density)
+    readout = Gaussian(sympy.S.One) if readout is None else readout
+    return assemble(ScalarFeature(momenta, mass), output_bias, output_dim, 0, readout)
+
+
+def _momenta(dim: int, mass: Expr, cutoff: Expr, alpha: Expr, density: Expr | None) -> RadialDistribution:
+    if density is None:
+        weight = (MODULUS**2 + mass**2) ** (-alpha - 1)
+        return Ball(cutoff, dim) if alpha == -1 else RadialDensity(weight, cutoff, dim)
+    if alpha != -1:
+        raise ValueError(f"give either alpha or momentum_density, got {alpha} and {density}")
+    return RadialDensity(sympy.sympify(density), cutoff, dim)
+
+
+def network(
+    feature: Expr,
+    *,
+    parameters: Mapping[Any, Distribution],
+    point: sympy.Symbol | Sequence[sympy.Symbol],
+    name: str = "custom",
+    output_bias: bool = False,
+    output_dim: int = 1,
+    mean_w1: Expr = 0,
+    readout: Distribution | None = None,
+) -> Architecture:
+    r"""Return a one-hidden-layer net with a feature and parameter densities of your own.
+
+    Averages over a neuron are closed where the feature is made of monomials, exponentials, sines and cosines of linear
+    functions of the parameters; else they are exact integrals over the parameters of a neuron, evaluated by quadrature
+    (:func:`diagrams.expectation.evaluate`).
+
+    Parameters
+    ----------
+    feature : sympy.Expr
+        h(x; theta).
+    parameters : mapping from symbols to Distribution
+        Density of each parameter; a tuple of symbols is a vector of independent components, or a vector in a ball.
+    point : sympy.Symbol or sequence of them
+        Symbols of the coordinates of x in ``feature``.
+    name : str
+        Name of the net, shown in texts.
+    output_bias, output_dim, mean_w1, readout
+        As for :func:`cos_net`.
+
+    Returns
+    -------
+    Architecture
+
+    Raises
+    ------
+    ValueError
+        If symbols clash, or the feature depends on no parameter.
+    TypeError
+        If a density is not a Distribution.
+
+    Examples
+    --------
+    >>> w, x = symbol("w"), symbol("x")
+    >>> net = network(sympy.exp(w * x), parameters={w: Gaussian(1)}, point=x)
+    >>> net.connected_correlators(max_points=2)[2](1, 1)
+    sigma_w1**2*exp(2)
+    """
+    laws = []
+    for key, law in parameters.items():
+        if not isinstance(law, Distribution):
+            raise TypeError(f"the density of {key} must be one from diagrams.distributions, got {law!r}")
+        block = tuple(key) if isinstance(key, Sequence) else (key,)
+        if not all(isinstance(s, sympy.Symbol) for s in block):
+            raise TypeError(f"parameters must be sympy symbols or tuples of them, got {key!r}")
+        laws.append((block, law))
+    coordinates = tuple(point) if isinstance(point, Sequence) else (point,)
+    custom = CustomFeature(sympy.sympify(feature), tuple(laws), coordinates, name)
+    return assemble(custom, output_bias, output_dim, mean_w1, readout)
+
+
+def assemble(
+    feature: Feature, output_bias: bool, output_dim: int, mean_w1: Expr, readout: Distribution | None
+) -> Architecture:
+    """Return the architecture with this feature."""
+    if readout is None:
+        readout = Gaussian(symbol("sigma_w1") ** 2, mean_w1)
+    elif mean_w1 != 0:
+        raise ValueError(f"give either mean_w1 or a readout density with a mean, got {mean_w1} and {readout}")
+    if not isinstance(readout, Distribution):
+        raise TypeError(f"readout must be a density from diagrams.distributions, got {readout!r}")
+    bias = symbol("sigma_b1") if output_bias else sympy.S.Zero
+    return Architecture(feature, feature.input_dim, symbol("N"), readout, bias, output_dim)
+
+
+def check_dimension(input_dim: Any) -> int:
+    """Return the input dimension.
+
+    Raises
+    ------
+    ValueError
+        If it is not a positive integer.
     """
     if isinstance(input_dim, bool) or not isinstance(input_dim, int) or input_dim < 1:
         raise ValueError(f"input_dim must be a positive integer, got {input_dim!r}")
-    weights = Gaussian(symbol("sigma_w0") ** 2 / input_dim)
-    bias = symbol("sigma_b1") if output_bias else sympy.S.Zero
-    return Architecture(CosFeature(weights), input_dim, symbol("N"), symbol("sigma_w1"), bias)
+    return input_dim
+
+
+def _weights(input_dim: int | sympy.Symbol) -> Gaussian:
+    dim = input_dim if isinstance(input_dim, sympy.Symbol) else check_dimension(input_dim)
+    return Gaussian(symbol("sigma_w0") ** 2 / dim)
+
+
+def _bias(hidden_bias: bool) -> Gaussian | None:
+    return Gaussian(symbol("sigma_b0") ** 2) if hidden_bias else None

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import sympy
 
 from diagrams.series import Series
-from diagrams.symbols import coordinates, external_point, symbol
+from diagrams.symbols import coordinates, external_point, output_index, symbol
 from diagrams.typing import Expr, Point, PointLike
 
 if TYPE_CHECKING:
+    from diagrams.large_width import LargeWidth
     from diagrams.theory import Action
 
 
@@ -54,38 +55,94 @@ class Correlator:
         Those coordinates.
     width : sympy.Expr
         Value of N in :attr:`expr`.
+    output_dim : int
+        Number of outputs; above one the function carries an output index a_i for each point.
+    values : tuple of (symbol, value)
+        Numbers for other expansion parameters in :attr:`expr`, for example of the strength of a tilt.
     """
 
     n: int
     series: Series
     points: tuple[Point, ...]
     width: Expr
+    output_dim: int = 1
+    values: tuple[tuple[sympy.Symbol, Expr], ...] = ()
 
     @cached_property
     def expr(self) -> Expr:
-        """The correlator as one sympy expression."""
-        return self.series.as_expr().subs(symbol("N"), self.width)
+        """The correlator as one sympy expression (the remainder of its series is dropped)."""
+        return self.series.as_expr().subs(symbol("N"), self.width).xreplace(dict(self.values))
 
     @property
     def input_dim(self) -> int:
         """Number of components of a point."""
         return len(self.points[0])
 
-    def __call__(self, *points: PointLike) -> Expr:
+    def __call__(self, *points: PointLike, outputs: Sequence[int] | None = None) -> Expr:
         """Return the correlator at ``n`` points (scalars in one dimension, else sequences of coordinates).
+
+        Parameters
+        ----------
+        *points
+        outputs : sequence of int, optional
+            The output (0, 1, ...) of each point. Without it a net of several outputs gives an expression in the
+            output indices ``a_1 ... a_n`` (:func:`diagrams.symbols.output_index`).
 
         Raises
         ------
         TypeError
-            If the number of points is not n.
+            If the number of points or of outputs is not n.
         ValueError
-            If a point has the wrong number of coordinates or is not finite.
+            If a point has the wrong number of coordinates or is not finite, or there is no such output.
         """
         if len(points) != self.n:
             raise TypeError(f"the {self.n}-point correlator takes {self.n} points, got {len(points)}")
         given = [as_point(p, self.input_dim) for p in points]
         pairs = zip(self.points, given, strict=True)
-        return self.expr.xreplace({s: v for old, new in pairs for s, v in zip(old, new, strict=True)})
+        replaced = {s: v for old, new in pairs for s, v in zip(old, new, strict=True)}
+        return self.expr.xreplace(replaced | self._output_values(outputs))
+
+    def _output_values(self, outputs: Sequence[int] | None) -> dict[sympy.Symbol, Expr]:
+        if outputs is None:
+            return {}
+        if len(outputs) != self.n:
+            raise TypeError(f"the {self.n}-point correlator takes {self.n} outputs, got {len(outputs)}")
+        wrong = [a for a in outputs if isinstance(a, bool) or not isinstance(a, int) or not 0 <= a < self.output_dim]
+        if wrong:
+            raise ValueError(f"there is no output {wrong[0]!r}: outputs are numbered 0 to {self.output_dim - 1}")
+        return {output_index(i + 1): sympy.Integer(a) for i, a in enumerate(outputs)}
+
+    def large_width(self) -> LargeWidth:
+        """Return what survives N -> infinity at fixed other parameters, and how fast the rest vanishes.
+
+        Raises
+        ------
+        ValueError
+            If the dependence on N is not known as powers of it.
+        """
+        from diagrams.large_width import large_width
+
+        return large_width(self)
+
+    def at_infinite_width(self) -> Expr:
+        """Return the limit N -> infinity at fixed other parameters.
+
+        Raises
+        ------
+        ValueError
+            If the correlator grows with N, or its dependence on N is not known as powers of it.
+        """
+        return self.large_width().limit
+
+    def survives(self) -> bool:
+        """Return True if the limit N -> infinity at fixed other parameters is not zero.
+
+        Raises
+        ------
+        ValueError
+            As :meth:`at_infinite_width`.
+        """
+        return bool(self.at_infinite_width() != 0)
 
     def __repr__(self) -> str:
         return f"<Correlator: connected {self.n}-point function>"
@@ -130,7 +187,54 @@ class ConnectedCorrelators:
                 f"there is no {n!r}-point correlator here: n runs from 1 to {self.max_points}; "
                 "ask for more with connected_correlators(max_points=...)"
             )
-        return Correlator(n, self.source.correlator_series(n), self._points(n), self.source.width)
+        # a source need not know of several outputs or of numbers for its expansion parameters
+        outputs, values = getattr(self.source, "output_dim", 1), getattr(self.source, "expansion_values", ())
+        return Correlator(n, self.source.correlator_series(n), self._points(n), self.source.width, outputs, values)
+
+    @classmethod
+    def from_functions(
+        cls,
+        functions: Mapping[int, Callable[..., Expr] | Expr],
+        *,
+        input_dim: int | None = 1,
+        scaling: Mapping[int, Expr] | str = "powers",
+        width: Expr = None,
+    ) -> ConnectedCorrelators:
+        """Return correlators given as functions of points.
+
+        See :func:`diagrams.sources.from_functions`.
+        """
+        from diagrams.sources import from_functions
+
+        return from_functions(functions, input_dim=input_dim, scaling=scaling, width=width)
+
+    @classmethod
+    def from_values(cls, values: Mapping[int, Any], *, points: Any = None, width: Any = 1) -> ConnectedCorrelators:
+        """Return correlators given as numbers on a finite set of points.
+
+        See :func:`diagrams.sources.from_values`.
+        """
+        from diagrams.sources import from_values
+
+        return from_values(values, points=points, width=width)
+
+    @classmethod
+    def from_moments(
+        cls,
+        moments: Mapping[int, Any],
+        *,
+        input_dim: int | None = 1,
+        points: Any = None,
+        scaling: Mapping[int, Expr] | str = "powers",
+        width: Any = None,
+    ) -> ConnectedCorrelators:
+        """Return the connected correlators of full moments, given as functions or as numbers on points.
+
+        See :func:`diagrams.sources.from_moments`.
+        """
+        from diagrams.sources import from_moments
+
+        return from_moments(moments, input_dim=input_dim, points=points, scaling=scaling, width=width)
 
     def _points(self, n: int) -> tuple[Point, ...]:
         if self.source.is_dimension_explicit:
@@ -150,10 +254,19 @@ class ConnectedCorrelators:
     def action(self, *, order: int = 1) -> Action:
         """Return the action with these connected correlators, complete through ``N**-order``.
 
-        See :func:`diagrams.reconstruction.reconstruct_action`.
+        With a mean, it is the action of phi minus its mean. See :func:`diagrams.reconstruction.reconstruct_action`.
+
+        Raises
+        ------
+        ValueError
+            If the correlators are expansions in other parameters than 1/N.
         """
         from diagrams.reconstruction import reconstruct_action
 
+        if (given := self.source.correlator_series(2).parameters) != (1 / symbol("N"),):
+            raise ValueError(
+                f"the action is reconstructed order by order in 1/N alone; these correlators are expansions in {given}"
+            )
         return reconstruct_action(self, order=order)
 
     def __repr__(self) -> str:

@@ -19,6 +19,10 @@ from sympy.printing.str import StrPrinter
 from diagrams.architectures import Architecture
 from diagrams.collection import Diagrams
 from diagrams.correlators import ConnectedCorrelators, Correlator
+from diagrams.deep import DeepArchitecture
+from diagrams.deformed import DeformedArchitecture
+from diagrams.mixtures import Mixture
+from diagrams.nonidentical import IndependentSum
 from diagrams.pointfunctions import PointFunction
 from diagrams.rules import FeynmanRules
 from diagrams.series import Exponents, Series
@@ -165,7 +169,11 @@ def _(obj: ConnectedCorrelators, terms_per_line: int) -> list[str]:
 
 
 @equation_lines.register(Architecture)
-def _(obj: Architecture, terms_per_line: int) -> list[str]:
+@equation_lines.register(DeepArchitecture)
+@equation_lines.register(DeformedArchitecture)
+@equation_lines.register(IndependentSum)
+@equation_lines.register(Mixture)
+def _(obj: Any, terms_per_line: int) -> list[str]:
     return ["& " + obj.to_latex()]
 
 

@@ -31,7 +31,8 @@ class Series:
         Exponents are tuples as long as ``parameters`` (integers or sympy Rationals, halves for odd functions).
         Zero coefficients are dropped, the rest is sorted.
     remainder : tuple of exponents, or None
-        The first exponent of each parameter that was *not* computed; ``None`` means that the series is exact.
+        The first exponent of each parameter that was *not* computed; ``None`` means that the series is exact,
+        ``sympy.oo`` for one parameter that it is exact in that one.
     sources : mapping from exponents to Diagrams, optional
         The diagrams that each coefficient was read from. They do not take part in comparisons.
 
@@ -143,7 +144,7 @@ class Series:
 
     def truncate(self, remainder: Exponents) -> Series:
         """Return the series cut at a lower remainder (one exponent for each parameter)."""
-        cut = tuple(map(sympy.Rational, remainder))
+        cut = tuple(r if r == sympy.oo else sympy.Rational(r) for r in remainder)
         if self.remainder is not None and any(c > r for c, r in zip(cut, self.remainder, strict=True)):
             raise ValueError(f"cannot extend a series known to {self.remainder} up to {remainder}")
         kept = tuple((k, c) for k, c in self.terms if all(e < r for e, r in zip(k, cut, strict=True)))
@@ -207,17 +208,17 @@ class Series:
         return r"\,".join(parts) or "1"
 
     def remainder_keys(self) -> list[Exponents]:
-        """Return the exponents of the first omitted order of each parameter (empty if exact)."""
+        """Return the exponents of the first omitted order of each parameter in which the series is not exact."""
         if self.remainder is None:
             return []
         zero = (sympy.S.Zero,) * len(self.parameters)
-        return [(*zero[:i], r, *zero[i + 1 :]) for i, r in enumerate(self.remainder)]
+        return [(*zero[:i], r, *zero[i + 1 :]) for i, r in enumerate(self.remainder) if r != sympy.oo]
 
     def __str__(self) -> str:
         from diagrams.latex import plain_text
 
         parts = [f"{self.power_text(k)} * ({plain_text(c)})" for k, c in self.terms] or ["0"]
-        return " + ".join(parts + ([self._order_text()] if self.remainder else []))
+        return " + ".join(parts + ([self._order_text()] if self.remainder_keys() else []))
 
     def _order_text(self) -> str:
         return " + ".join(f"O({self.power_text(k)})" for k in self.remainder_keys())

@@ -54,3 +54,24 @@ def coordinates(index: int, input_dim: int) -> tuple[sympy.Symbol, ...]:
     if input_dim == 1:
         return (external_point(index),)
     return tuple(symbol(f"x_{{{index},{mu}}}") for mu in range(1, input_dim + 1))
+
+
+@cache
+def output_index(index: int) -> sympy.Symbol:
+    """Return ``a_index``, the output that external leg ``index`` (counted from 1) belongs to: 0, 1, ..."""
+    return sympy.Symbol(f"a_{index}", integer=True, nonnegative=True)
+
+
+def relabelled(order: tuple[int, ...], input_dim: int) -> dict[sympy.Symbol, sympy.Symbol]:
+    """Return the replacement of legs 1, 2, ... (coordinates and output indices) by those of ``order``, counted from 0.
+
+    Examples
+    --------
+    >>> symbol("x_1").xreplace(relabelled((2,), 1))
+    x_3
+    """
+    moved: dict[sympy.Symbol, sympy.Symbol] = {}
+    for new, old in enumerate(order):
+        moved |= dict(zip(coordinates(new + 1, input_dim), coordinates(old + 1, input_dim), strict=True))
+        moved[output_index(new + 1)] = output_index(old + 1)
+    return moved

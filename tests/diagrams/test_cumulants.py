@@ -12,7 +12,14 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diagrams.cumulants import cumulant_from_moments, moment_from_cumulants, pairings, set_partitions
+from diagrams.cumulants import (
+    cumulant_from_moments,
+    cumulants_from_moments,
+    moment_from_cumulants,
+    moments_from_cumulants,
+    pairings,
+    set_partitions,
+)
 
 BELL = [1, 1, 2, 5, 15, 52, 203, 877, 4140, 21147]  # OEIS A000110
 EVEN_BLOCKS = [1, 0, 1, 0, 4, 0, 31, 0, 379]  # OEIS A005046 at even n
@@ -184,3 +191,32 @@ def test_arrays_are_taken_elementwise():
     moments = {1: np.array([0.5, 1.0]), 2: np.array([1.0, 3.0]), 3: np.array([2.0, 10.0])}
     found = cumulant_from_moments("aaa", lambda b: moments[len(b)])
     np.testing.assert_allclose(found, [2.0 - 3 * 0.5 * 1.0 + 2 * 0.125, 10.0 - 3 * 1.0 * 3.0 + 2.0], rtol=1e-14)
+
+
+# --- one variable ---------------------------------------------------------------------------------------------------
+
+
+def test_sequences_are_inverse_to_each_other_to_order_ten():
+    rng = np.random.default_rng(3)
+    numbers = [Fraction(int(v), 7) for v in rng.integers(-9, 10, 10)]
+    assert cumulants_from_moments(moments_from_cumulants(numbers)) == numbers
+    assert moments_from_cumulants(cumulants_from_moments(numbers)) == numbers
+    symbols = list(sympy.symbols("m1:7"))
+    assert moments_from_cumulants(cumulants_from_moments(symbols)) == symbols
+    assert cumulants_from_moments(symbols)[2] == symbols[2] - 3 * symbols[0] * symbols[1] + 2 * symbols[0] ** 3
+
+
+def test_sequences_agree_with_the_joint_formulas():
+    moments = [Fraction(k * k + 1, 3) for k in range(1, 8)]
+    joint = [cumulant_from_moments("a" * n, lambda block: moments[len(block) - 1]) for n in range(1, 8)]
+    assert cumulants_from_moments(moments) == joint
+    back = [moment_from_cumulants("a" * n, lambda block: joint[len(block) - 1]) for n in range(1, 8)]
+    assert moments_from_cumulants(joint) == back == moments
+
+
+def test_sequences_of_arrays():
+    """An exponential and a Gamma(2) side by side: kappa_n = a (n - 1)!."""
+    moments = [np.array([1.0, 2.0]), np.array([2.0, 6.0]), np.array([6.0, 24.0]), np.array([24.0, 120.0])]
+    found = cumulants_from_moments(moments)
+    assert np.allclose(found, [[1, 2], [1, 2], [2, 4], [6, 12]])
+    assert cumulants_from_moments([]) == moments_from_cumulants([]) == []
