@@ -16,10 +16,12 @@ from numerics.ensemble import Ensemble
 from numerics.lower import Kernel, lower
 from numerics.point_action import PointAction, point_action
 from numerics.results import Estimate
+from numerics.reweighting import EffectiveSampleSizeError
 from numerics.schwinger_dyson import SchwingerDyson, schwinger_dyson_test
 
 __all__ = [
     "Comparison",
+    "EffectiveSampleSizeError",
     "Ensemble",
     "Estimate",
     "Kernel",

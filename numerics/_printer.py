@@ -17,6 +17,7 @@ import numpy as np
 import sympy
 from sympy.logic.boolalg import BooleanAtom
 
+from diagrams.expectation import ExpectationIntegral
 from diagrams.typing import Expr
 from numerics import elementary
 
@@ -36,15 +37,16 @@ _FUNCTIONS = {
     "acos": ("math.acos", "np.arccos", "acos"),
     "atan": ("math.atan", "np.arctan", "atan"),
     "atan2": ("math.atan2", "np.arctan2", "atan2"),
+    "Angle": ("math.atan2", "np.arctan2", "atan2"),  # of diagrams.special: 0 at the origin, as in C
     "sinh": ("math.sinh", "np.sinh", "sinh"),
     "cosh": ("math.cosh", "np.cosh", "cosh"),
     "Abs": ("abs", "np.abs", "fabs"),
 }
-_SELECTIONS = {"Max", "Min", "Piecewise", "ExprCondPair", "sign", "Heaviside"}
+_SELECTIONS = {"Max", "Min", "Piecewise", "ExprCondPair", "sign", "Heaviside", "KroneckerDelta"}
 _LOGIC = {"And", "Or", "Not"}
 
 #: Functions that can be lowered.
-SUPPORTED = tuple(sorted({*_FUNCTIONS, *_SELECTIONS} - {"ExprCondPair"} | {"sqrt"}))
+SUPPORTED = tuple(sorted({*_FUNCTIONS, *_SELECTIONS} - {"ExprCondPair", "Angle"} | {"sqrt", "BesselRatio"}))
 
 _GROUP = 8  # terms of a sum that are added one after the other
 
@@ -59,6 +61,12 @@ def check_supported(expressions: Iterable[Expr]) -> None:
     """
     unknown: set[str] = set()
     for expression in expressions:
+        if expression.has(ExpectationIntegral):
+            raise ValueError(
+                "the expression contains exact integrals over the parameters of a neuron, which have no closed form to "
+                "lower: evaluate it at points with diagrams.expectation.evaluate(correlator(x_1, ...)), as compare() "
+                "does by itself, or sample the networks with Ensemble"
+            )
         for node in sympy.preorder_traversal(expression):
             if node in (sympy.I, sympy.zoo, sympy.nan, sympy.oo, -sympy.oo):
                 raise ValueError(
@@ -66,7 +74,7 @@ def check_supported(expressions: Iterable[Expr]) -> None:
                     "(take real and imaginary parts, or limits, before lowering)"
                 )
             name = type(node).__name__
-            is_known = name in _FUNCTIONS or name in _SELECTIONS or name in _LOGIC or _is_structure(node)
+            is_known = name in {*_FUNCTIONS, *_SELECTIONS, *_LOGIC, "BesselRatio"} or _is_structure(node)
             if not is_known:
                 unknown.add(name)
     if unknown:
@@ -227,6 +235,8 @@ class Writer:
             "Min": lambda e: self._extremum(e, "<"),
             "sign": self._sign,
             "Heaviside": self._step,
+            "KroneckerDelta": self._delta,
+            "BesselRatio": self._bessel_ratio,
             "Piecewise": self._piecewise,
         }
         return handlers.get(type(expression).__name__, self._call)(expression)
@@ -300,6 +310,20 @@ class Writer:
         at_zero = self.dialect.select(f"{name} < {zero}", zero, self._bind(self._text(expression.args[1])))
         return self._bind(self.dialect.select(f"{name} > {zero}", self._number(sympy.S.One), self._bind(at_zero)))
 
+    def _delta(self, expression: Expr) -> str:
+        left, right = (self._bind(self._text(a)) for a in expression.args[:2])
+        one, zero = self._number(sympy.S.One), self._number(sympy.S.Zero)
+        return self._bind(self.dialect.select(f"{left} == {right}", one, zero))
+
+    def _bessel_ratio(self, expression: Expr) -> str:
+        """Return Gamma(nu + 1) (2/z)^nu J_nu(z) = 0F1(nu + 1, -z^2/4) as a function of z^2."""
+        order, square = expression.args
+        if self.dialect.language != "numpy":
+            return self._text(_elementary_bessel_ratio(order, square))
+        return (
+            f"special.hyp0f1({self._text(order + 1)}, {self._number(-sympy.Rational(1, 4))} * ({self._text(square)}))"
+        )
+
     def _piecewise(self, expression: Expr) -> str:
         *pieces, (last, condition) = [(e, c) for e, c in expression.args]
         if condition != sympy.true:
@@ -321,3 +345,23 @@ class Writer:
             joint = " & " if name == "And" else " | "
             return joint.join(f"({self._condition(c)})" for c in condition.args)
         return self._name(condition)
+
+
+def _elementary_bessel_ratio(order: Expr, square: Expr) -> Expr:
+    """Return 0F1(order + 1, -square/4) in sines and cosines; near zero, where they cancel, its power series."""
+    if order == -sympy.S.Half:
+        return sympy.cos(sympy.sqrt(square))
+    if not (order - sympy.S.Half).is_Integer or not 0 < order < 3:
+        raise ValueError(
+            f"compiled code has no Bessel functions of order {order}; use backend='numpy', or evaluate the expression "
+            "at points with sympy's evalf"
+        )
+    q = sympy.Dummy("q", positive=True)
+    z = sympy.sqrt(q)
+    ratio = sympy.sin(z) / z
+    for nu in (sympy.S.Half, sympy.Rational(3, 2))[: int(order - sympy.S.Half)]:
+        ratio = sympy.together(-4 * (nu + 1) * ratio.diff(q))
+    terms = [(-q / 4) ** k / (sympy.factorial(k) * sympy.rf(order + 1, k)) for k in range(12)]
+    near = sympy.horner(sympy.Add(*terms))
+    safe = sympy.Max(q, sympy.Rational(1, 2))
+    return sympy.Piecewise((near, q < 2), (ratio.xreplace({q: safe}), True)).xreplace({q: square})

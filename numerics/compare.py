@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+import sympy
 from numpy.typing import NDArray
 from scipy import stats
 
 from diagrams.architectures import Architecture
-from diagrams.correlators import ConnectedCorrelators
+from diagrams.correlators import ConnectedCorrelators, Correlator
+from diagrams.deformed import DeformedArchitecture
+from diagrams.deformed_correlators import DeformedCorrelators
+from diagrams.expectation import ExpectationIntegral, evaluate
+from diagrams.mixtures import Mixture
+from diagrams.nonidentical import IndependentSum
+from diagrams.typing import Expr
 from numerics.results import Estimate, format_uncertainty
 
 _EIGENVALUE_CUT = 1e-2  # relative; below it p-values come out too small (measured with 1e-4: mean 0.41, not 0.5)
@@ -163,15 +170,22 @@ class Comparison:
         return f"<div><p>{html.escape(self.summary())}</p><table>{head}{cells}</table></div>"
 
 
-def compare(theory: Architecture | ConnectedCorrelators, measured: Estimate) -> Comparison:
+Theory: TypeAlias = Architecture | Mixture | IndependentSum | DeformedArchitecture | ConnectedCorrelators
+
+
+def compare(theory: Theory, measured: Estimate) -> Comparison:
     """Return the comparison of exact connected correlators with measured ones.
+
+    Correlators that are exact integrals are evaluated by quadrature, component by component.
 
     Parameters
     ----------
-    theory : Architecture or ConnectedCorrelators
-        With numbers for all parameters; correlators must reach the orders that were measured.
+    theory : Architecture, Mixture, IndependentSum, DeformedArchitecture or ConnectedCorrelators
+        With numbers for all parameters; correlators must reach the orders that were measured. A DeformedArchitecture
+        stands for the derivatives that were measured; where correlators at a finite strength were, give its
+        ``connected_correlators(order=...)``, which says through which order it is expanded.
     measured : Estimate
-        From :meth:`numerics.Ensemble.connected_correlators`.
+        From :meth:`numerics.Ensemble.connected_correlators` or :meth:`~numerics.Ensemble.correlator_derivatives`.
 
     Returns
     -------
@@ -187,13 +201,7 @@ def compare(theory: Architecture | ConnectedCorrelators, measured: Estimate) -> 
     if not isinstance(measured, Estimate):
         raise TypeError(f"measured must be an Estimate (Ensemble(...).connected_correlators), got {type(measured)}")
     top = max(measured.orders)
-    if isinstance(theory, Architecture):
-        theory.parameter_values()
-        correlators = theory.connected_correlators(max_points=top)
-    elif isinstance(theory, ConnectedCorrelators):
-        correlators = theory
-    else:
-        raise TypeError(f"theory must be an Architecture or ConnectedCorrelators, got {type(theory).__name__}")
+    correlators = _correlators(theory, measured, top)
     if correlators.max_points < top:
         raise ValueError(
             f"measured up to {top} points, but the theory stops at {correlators.max_points}; "
@@ -204,17 +212,81 @@ def compare(theory: Architecture | ConnectedCorrelators, measured: Estimate) -> 
             f"the theory has input_dim={correlators.source.input_dim}, the measured points "
             f"{measured.points.shape[1]} coordinates"
         )
-    predicted = {n: predict(correlators, n, measured.points, measured.indices(n)) for n in measured.orders}
-    return Comparison(str(theory if isinstance(theory, Architecture) else correlators.source), measured, predicted)
+    derivative = int(measured.dataset.attrs.get("derivative", 0))
+    _check_outputs(correlators, measured, derivative)
+    predicted = {n: _predicted(correlators, n, measured, derivative) for n in measured.orders}
+    label = str(correlators.source if isinstance(theory, ConnectedCorrelators) else theory)
+    return Comparison(f"d^{derivative} of {label}" if derivative else label, measured, predicted)
+
+
+def _correlators(theory: Theory, measured: Estimate, top: int) -> ConnectedCorrelators:
+    """Return the correlators of any theory, for derivatives through the order that was measured."""
+    derivative = int(measured.dataset.attrs.get("derivative", 0))
+    if isinstance(theory, ConnectedCorrelators):
+        return theory
+    if isinstance(theory, DeformedArchitecture):
+        theory.base.parameter_values()
+        if not derivative:
+            raise ValueError(
+                f"{theory} is known as an expansion in {theory.strength}: give compare its "
+                f"connected_correlators(max_points={top}, order={{'{theory.strength}': ...}})"
+            )
+        return theory.connected_correlators(max_points=top, order=derivative)
+    if isinstance(theory, (Architecture, IndependentSum)):
+        theory.parameter_values()
+    elif not isinstance(theory, Mixture):
+        raise TypeError(f"theory must be an Architecture or ConnectedCorrelators, got {type(theory).__name__}")
+    return theory.connected_correlators(max_points=top)
+
+
+def _check_outputs(correlators: ConnectedCorrelators, measured: Estimate, derivative: int) -> None:
+    n_outputs, known = int(measured.outputs.max()) + 1, getattr(correlators.source, "output_dim", 1)
+    if n_outputs != known:
+        raise ValueError(f"the theory has output_dim={known}, but {n_outputs} outputs were measured")
+    source = correlators.source
+    if derivative and not (isinstance(source, DeformedCorrelators) and source.order >= derivative):
+        raise ValueError(
+            f"derivatives of order {derivative} were measured; give compare the deformed architecture, or its "
+            f"connected_correlators with that order in {measured.dataset.attrs['strength']} or a higher one"
+        )
+
+
+def _predicted(correlators: ConnectedCorrelators, n: int, measured: Estimate, derivative: int) -> NDArray[np.float64]:
+    """Return the n-point function, or its derivative, on the unique index tuples."""
+    correlator, index = correlators[n], measured.indices(n)
+    source = correlators.source
+    if derivative and isinstance(source, DeformedCorrelators):
+        t, bare = source.architecture.strength, replace(correlator, values=())
+        expr = bare.expr.diff(t, derivative).xreplace({t: sympy.S.Zero})
+    else:
+        expr = correlator.expr
+    result = np.empty(len(index))
+    rows = measured.outputs[index]
+    for outputs in np.unique(rows, axis=0):
+        where = (rows == outputs).all(axis=1)
+        chosen = expr.xreplace(correlator._output_values(tuple(map(int, outputs)))) if measured.outputs.any() else expr
+        result[where] = _on_points(chosen, correlator, measured.points, index[where])
+    return result
 
 
 def predict(
     correlators: ConnectedCorrelators, n: int, points: NDArray[np.float64], index: NDArray[np.intp]
 ) -> NDArray[np.float64]:
     """Return the n-point function on index tuples: points (m, input_dim), index (K, n), result (K,)."""
+    return _on_points(correlators[n].expr, correlators[n], points, index)
+
+
+def _on_points(
+    expr: Expr, correlator: Correlator, points: NDArray[np.float64], index: NDArray[np.intp]
+) -> NDArray[np.float64]:
     from numerics.lower import lower
 
-    if not len(correlators[n].series):
+    if expr == 0:
         return np.zeros(len(index))
-    evaluate = lower(correlators[n], backend="numpy")
-    return np.asarray(evaluate(*(points[index[:, i]] for i in range(n))), dtype=np.float64)
+    if expr.has(ExpectationIntegral):
+        symbols = [s for point in correlator.points for s in point]
+        rows = [map(sympy.Rational, points[i].ravel().tolist()) for i in index]
+        return np.array([evaluate(expr.xreplace(dict(zip(symbols, row, strict=True)))).value for row in rows])
+    function = lower(expr, arguments=correlator.points, backend="numpy")
+    values = function(*(points[index[:, i]] for i in range(correlator.n)))
+    return np.asarray(values, dtype=np.float64)

@@ -3,38 +3,32 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
-from functools import cached_property, partial
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from tqdm import tqdm
 
 from diagrams.architectures import Architecture
-from numerics.backends import array_module, require_backend
-from numerics.estimators import BlockSums, monomial_sums, n_monomials
-from numerics.forward import NetworkModel, network_outputs
-from numerics.kernels import LANES
+from diagrams.deformed import DeformedArchitecture
+from diagrams.mixtures import Mixture
+from diagrams.nonidentical import IndependentSum
+from numerics.backends import require_backend
+from numerics.blocks import Block, block_size, make_blocks, slices, summed
+from numerics.estimators import BlockSums, n_monomials
 from numerics.points import as_points
 from numerics.results import Estimate
+from numerics.sources import Networks, Source, named_parameters, source_of
+
+EnsembleLike: TypeAlias = Architecture | DeformedArchitecture | Mixture | IndependentSum
 
 MAX_POINTS = 6
 DTYPES = ("float64", "float32")
 _MAX_COMPONENTS = 1 << 20
 _MAX_SUMS = 1 << 26  # float64 numbers kept: 512 MiB
-_SECONDS_PER_CALL = 0.1  # of compiled code, during which Ctrl-C has to wait
-_NETS_PER_CALL = 8192  # of array code
-
-
-@dataclass(frozen=True)
-class Block:
-    """A numbered block of networks: the unit of work that may run anywhere."""
-
-    index: int
-    start: int
-    n_nets: int
 
 
 @dataclass(frozen=True)
@@ -44,9 +38,17 @@ class Ensemble:
     A network is a function of the seed, the number of its block and its number within the block, so results do not
     depend, bit for bit, on the number of threads or on the order in which blocks are run.
 
+    Neurons need not be independent. For a deformed density (:func:`diagrams.independence.tilted`, ``score_family``) the
+    networks are those of the independent base and carry :meth:`log_weights`; :meth:`connected_correlators` reweights
+    them, :meth:`correlator_derivatives` expands in the strength without reweighting. Mixtures draw the shared values
+    anew for each network, and sums of non-identical neurons draw each part; both are evaluated by array code, on the
+    CPU for ``backend="numba"`` (compiled kernels where all networks of a part have the same parameters).
+
+    With several outputs, components are ordered output by output: all points of the first, then of the second.
+
     Parameters
     ----------
-    architecture : Architecture
+    architecture : Architecture, DeformedArchitecture, Mixture or IndependentSum
         With numbers for all parameters: ``net.at(N=20, sigma_w0=1, sigma_w1=1)``.
     n_nets : int
         Number of networks.
@@ -76,7 +78,7 @@ class Ensemble:
     (79, Block(index=78, start=9984, n_nets=16))
     """
 
-    architecture: Architecture
+    architecture: EnsembleLike
     _: KW_ONLY
     n_nets: int
     seed: int | np.random.SeedSequence = 0
@@ -84,8 +86,6 @@ class Ensemble:
     dtype: str = "float64"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.architecture, Architecture):
-            raise TypeError(f"architecture must be one such as cos_net().at(N=20, ...), got {self.architecture!r}")
         if self.dtype not in DTYPES:
             raise ValueError(f"dtype must be one of {', '.join(map(repr, DTYPES))}, got {self.dtype!r}")
         if _integer("n_nets", self.n_nets) < 1:
@@ -93,28 +93,47 @@ class Ensemble:
         require_backend(self.backend)
         object.__setattr__(self, "n_nets", int(self.n_nets))
         object.__setattr__(self, "seed", _seed_number(self.seed))
-        self._model  # noqa: B018 (parameters without numbers and missing kernels are found here)
+        self._source  # noqa: B018 (parameters without numbers and missing kernels are found here)
 
     @cached_property
-    def _model(self) -> NetworkModel:
-        return NetworkModel.of(self.architecture)
+    def _source(self) -> Source:
+        return source_of(self._base, seed=_seed_number(self.seed), backend=self.backend, dtype=self.dtype)
+
+    @property
+    def _base(self) -> Any:
+        """The ensemble that networks are drawn from."""
+        return self.architecture.base if isinstance(self.architecture, DeformedArchitecture) else self.architecture
+
+    @property
+    def _is_deformed(self) -> bool:
+        return isinstance(self.architecture, DeformedArchitecture)
+
+    @property
+    def input_dim(self) -> int:
+        """Number of components of a point."""
+        return int(self.architecture.input_dim)
+
+    @property
+    def n_outputs(self) -> int:
+        """Components of the field at a point."""
+        return self._source.n_outputs
 
     @property
     def block_size(self) -> int:
         """Networks per block (the last may hold fewer): a function of ``n_nets`` alone."""
-        return _block_size(self.n_nets)
+        return block_size(self.n_nets)
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
         """The numbered blocks."""
-        size = self.block_size
-        starts = range(0, self.n_nets, size)
-        return tuple(Block(i, start, min(size, self.n_nets - start)) for i, start in enumerate(starts))
+        return make_blocks(self.n_nets, self.block_size)
 
     def connected_correlators(self, x: ArrayLike, *, max_points: int = 4, progress: bool = False) -> Estimate:
         """Return the connected correlators of the outputs at the points, orders 1 to ``max_points``.
 
-        Estimates are unbiased at any number of networks; errors and covariance come from a jackknife over blocks.
+        Estimates are unbiased at any number of networks; errors and covariance come from a jackknife over blocks. For
+        a deformed density they are self-normalised averages over weighted networks, with the bias of order 1/n_nets
+        removed; ``dataset.attrs["effective_sample_size"]`` says how many networks they are worth.
 
         Parameters
         ----------
@@ -136,6 +155,8 @@ class Ensemble:
             ``max_points + 1``, or there are too many components to keep.
         FloatingPointError
             If a sum overflows.
+        EffectiveSampleSizeError
+            If weights are so uneven that the estimate cannot be trusted; the error carries it as ``estimate``.
 
         Examples
         --------
@@ -145,16 +166,66 @@ class Ensemble:
         >>> bool(abs(measured.values(2)[0] - 0.5) < 5 * measured.errors(2)[0])
         True
         """
-        points = as_points(x, self.architecture.input_dim)
+        points = as_points(x, self.input_dim)
+        if self._is_deformed:
+            from numerics.broken import reweighted
+
+            self._check_max_points(max_points, len(points))
+            return reweighted(self, points, max_points=max_points, progress=progress)
         sums = self.block_sums(points, max_points=max_points, progress=progress)
-        return Estimate.from_sums(sums, points, self._attrs())
+        return Estimate.from_sums(sums, points, self._attrs(), n_outputs=self.n_outputs)
+
+    def correlator_derivatives(
+        self, x: ArrayLike, *, strength: str = "alpha", order: int = 1, max_points: int = 4, progress: bool = False
+    ) -> Estimate:
+        r"""Return derivatives of the connected correlators with respect to the strength of a deformation, at zero.
+
+        Unbiased: the derivative of a cumulant is a joint cumulant of the outputs and the potential,
+        :math:`d \kappa(\phi_1 \ldots \phi_n) / d\alpha = -\kappa_0(\phi_1 \ldots \phi_n, V)`, which is estimated by
+        a k-statistic (the score-function estimator of arXiv:2307.03223, section 2.3, for connected correlators).
+
+        Parameters
+        ----------
+        x : array_like (n_points, input_dim)
+            Real, finite points.
+        strength : str
+            Name of the strength, for example ``"alpha"``.
+        order : int
+            1 or 2. Orders ``max_points + order`` up to 6 are possible.
+        max_points : int
+            Highest order of the correlators.
+        progress : bool
+            Show a progress bar on standard error.
+
+        Returns
+        -------
+        Estimate
+            Of the derivatives; ``compare`` takes it with the correlators of the deformed architecture.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the architecture has no such strength, an argument is out of range, or there are too few networks.
+        """
+        from numerics.broken import derivatives
+
+        points = as_points(x, self.input_dim)
+        if not isinstance(self.architecture, DeformedArchitecture) or self.architecture.strength.name != strength:
+            raise ValueError(
+                f"{self.architecture} has no strength {strength!r}; make one with net.tilted(V, {strength!r})"
+            )
+        if _integer("order", order) not in (1, 2):
+            raise ValueError(f"order must be 1 or 2, got {order!r}")
+        self._check_max_points(_integer("max_points", max_points) + order, len(points))
+        return derivatives(self, points, order=order, max_points=max_points, progress=progress)
 
     def block_sums(
         self, x: ArrayLike, *, max_points: int = 4, blocks: Sequence[Block] | None = None, progress: bool = False
     ) -> BlockSums:
         """Return the sums of monomials over blocks, from which :meth:`connected_correlators` makes its estimate.
 
-        Where there are so many components that the sums of all blocks would not fit, consecutive blocks share a row.
+        For a deformed density they are those of the independent base. Where there are so many components that the sums
+        of all blocks would not fit, consecutive blocks share a row.
 
         Parameters
         ----------
@@ -168,22 +239,23 @@ class Ensemble:
         -------
         BlockSums
         """
-        points = as_points(x, self.architecture.input_dim)
+        points = as_points(x, self.input_dim)
         self._check_max_points(max_points, len(points))
         wanted = self.blocks if blocks is None else tuple(blocks)
-        n_columns = n_monomials(len(points), max_points)
+        n_fields = self.n_outputs * len(points)
+        n_columns = n_monomials(n_fields, max_points)
         share = -(-len(self.blocks) * n_columns // _MAX_SUMS)
         sums = np.zeros((-(-len(wanted) // share), n_columns))
         with tqdm(total=sum(b.n_nets for b in wanted), disable=not progress, unit="net", unit_scale=True) as bar:
             done = 0
-            for part in self._summed(wanted, points, max_points, bar):
+            for part in summed(self._source, wanted, points, max_points, self.block_size, bar):
                 for row in part:
                     sums[done // share] += row
                     done += 1
         if not np.isfinite(sums).all():
             raise FloatingPointError(f"sums are not finite in {self.dtype}: points or parameters are too large")
         counts = np.add.reduceat([b.n_nets for b in wanted], np.arange(0, len(wanted), share))
-        return BlockSums(len(points), max_points, counts, sums, np.zeros(len(points)))
+        return BlockSums(n_fields, max_points, counts, sums, np.zeros(n_fields))
 
     def sample(self, x: ArrayLike, *, start: int = 0, count: int | None = None) -> NDArray[np.floating[Any]]:
         """Return outputs of networks at the points: the very networks that the correlators are measured on.
@@ -200,67 +272,82 @@ class Ensemble:
         Returns
         -------
         array (count, n_points)
-            Of the ensemble's dtype.
+            Of the ensemble's dtype; (count, n_outputs, n_points) with several outputs. For a deformed density, outputs
+            of the independent base, which :meth:`log_weights` belong to.
 
         Raises
         ------
         TypeError, ValueError
             If the points are not as above, or the networks are not in the ensemble.
         """
-        points = as_points(x, self.architecture.input_dim)
+        points = as_points(x, self.input_dim)
+        outputs = self._source.outputs(points)
+        parts = [np.empty((0, self.n_outputs * len(points)), dtype=self.dtype)]
+        parts += [_as_numpy(outputs(*place)) for place in self._places(start, count)]
+        joined = np.concatenate(parts)
+        return joined if self.n_outputs == 1 else joined.reshape(len(joined), self.n_outputs, len(points))
+
+    def parameters(self, *, start: int = 0, count: int | None = None) -> dict[str, NDArray[np.floating[Any]]]:
+        """Return the parameters of networks, from the same random numbers as :meth:`sample`.
+
+        Parameters
+        ----------
+        start, count : int
+            As for :meth:`sample`.
+
+        Returns
+        -------
+        dict
+            ``"W1"`` (count, N), or (count, N, n_outputs) with several outputs; ``"W0"`` (count, N, input_dim); ``"b0"``
+            (count, N) where there is a hidden bias or phase (from -pi to pi); other parameters by name, (count, N).
+            Output biases are not included.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the networks are not in the ensemble, or are made of several architectures.
+        """
+        source = self._source
+        if not isinstance(source, Networks):
+            raise ValueError(
+                f"networks of {self.architecture} have no single list of neurons; ask for those of its parts"
+            )
+        places = list(self._places(start, count)) or [(0, 0, 0)]
+        parts = [named_parameters(self._base, *source.parameters(*place)) for place in places]
+        return {name: np.concatenate([_as_numpy(part[name]) for part in parts]) for name in parts[0]}
+
+    def log_weights(self, *, start: int = 0, count: int | None = None) -> NDArray[np.float64]:
+        """Return the logarithms of the weights that turn the networks of :meth:`sample` into the deformed ensemble.
+
+        Parameters
+        ----------
+        start, count : int
+            As for :meth:`sample`.
+
+        Returns
+        -------
+        array (count,)
+            ``-alpha V`` for a tilt; the normalisation is left out.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the architecture is not deformed, its strength has no number, or the networks are not in the ensemble.
+        """
+        from numerics.broken import log_weight_function
+
+        weights = log_weight_function(self)
+        return np.concatenate([np.empty(0), *(weights(*place)[0] for place in self._places(start, count))])
+
+    def _places(self, start: int, count: int | None) -> Iterator[tuple[int, int, int]]:
+        """Iterate over (block, start, count) of a range of networks."""
         first = _integer("start", start)
         stop = self.n_nets if count is None else first + _integer("count", count)
         if not 0 <= first <= stop <= self.n_nets:
             raise ValueError(f"networks {first} to {stop} are not within the ensemble's {self.n_nets}")
-        parts = [np.empty((0, len(points)), dtype=self.dtype)]
-        outputs = self._compiled_outputs(points) if self.backend == "numba" else partial(self._outputs, points)
         for block in self.blocks[first // self.block_size : -(-stop // self.block_size)]:
             begin, end = max(first - block.start, 0), min(stop - block.start, block.n_nets)
-            parts += [_as_numpy(outputs(block.index, i, n)) for i, n in _slices(begin, end)]
-        return np.concatenate(parts)
-
-    def _compiled_outputs(self, points: NDArray[np.float64]) -> Callable[[int, int, int], Any]:
-        from numerics.kernels.cpu import EnsembleKernel
-
-        kernel = EnsembleKernel(self._model, points, max_points=1, seed=_seed_number(self.seed), dtype=self.dtype)
-        return kernel.outputs
-
-    def _outputs(self, points: NDArray[np.float64], block: int, start: int, count: int) -> Any:
-        return network_outputs(
-            array_module(self.backend), self._model, points,
-            block=block, start=start, count=count, seed=_seed_number(self.seed), dtype=self.dtype,
-        )  # fmt: skip
-
-    def _summed(self, blocks: Sequence[Block], x: NDArray[np.float64], max_points: int, bar: Any) -> Iterator[Any]:
-        """Iterate over the sums of consecutive blocks, a few blocks at a time, shape (n, n_monomials)."""
-        if self.backend == "numba":
-            yield from self._summed_compiled(blocks, x, max_points, bar)
-            return
-        xp = array_module(self.backend)
-        for block in blocks:
-            total = np.zeros(n_monomials(len(x), max_points))
-            for start, count in _slices(0, block.n_nets):
-                total += monomial_sums(xp, self._outputs(x, block.index, start, count), max_points)
-                bar.update(count)
-            yield total[None]
-
-    def _summed_compiled(
-        self, blocks: Sequence[Block], x: NDArray[np.float64], max_points: int, bar: Any
-    ) -> Iterator[NDArray[np.float64]]:
-        from numerics.kernels.cpu import EnsembleKernel, n_threads
-
-        kernel = EnsembleKernel(self._model, x, max_points=max_points, seed=_seed_number(self.seed), dtype=self.dtype)
-        n_groups = -(-self.block_size // LANES)
-        per_thread = max(1, int(_SECONDS_PER_CALL / kernel.seconds_per_group))
-        at_once = n_threads() * max(1, per_thread // n_groups)
-        for i in range(0, len(blocks), at_once):
-            part = blocks[i : i + at_once]
-            sums = np.zeros((len(part), kernel.n_monomials))
-            for group in range(0, n_groups, per_thread):
-                stop = min(group + per_thread, n_groups)
-                kernel.add([b.index for b in part], [b.n_nets for b in part], group, stop, sums)
-                bar.update(sum(max(0, min(b.n_nets, stop * LANES) - group * LANES) for b in part))
-            yield sums
+            yield from ((block.index, i, n) for i, n in slices(begin, end))
 
     def _check_max_points(self, max_points: int, n_points: int) -> None:
         if not 1 <= _integer("max_points", max_points) <= MAX_POINTS:
@@ -270,7 +357,7 @@ class Ensemble:
                 f"n_nets={self.n_nets} is too few for max_points={max_points}: an unbiased cumulant of order n with an "
                 f"error needs n + 1 networks, so use n_nets >= {max_points + 1}"
             )
-        if (n_columns := n_monomials(n_points, max_points)) > _MAX_COMPONENTS:
+        if (n_columns := n_monomials(self.n_outputs * n_points, max_points)) > _MAX_COMPONENTS:
             raise ValueError(
                 f"{n_points} points up to order {max_points} have {n_columns} components, more than {_MAX_COMPONENTS}: "
                 "use fewer points or a lower max_points"
@@ -284,25 +371,11 @@ class Ensemble:
             "architecture": str(self.architecture),
             "seed": str(self.seed),  # text: a 64-bit number does not fit the attributes of every file format
             "block_size": self.block_size,
-            "backend": self.backend,
+            "backend": self._source.backend,
+            "method": "independent networks",
             "dtype": self.dtype,
             "versions": versions,
         }
-
-
-def _block_size(n_nets: int) -> int:
-    """Return 64 blocks for few networks; beyond 8192, full lane groups, and about 1024 blocks in the long run."""
-    if n_nets < 64 * LANES:
-        return -(-n_nets // 64)
-    return LANES * -(-n_nets // (1024 * LANES))
-
-
-def _slices(start: int, stop: int) -> Iterator[tuple[int, int]]:
-    """Cut a range of networks into (start, count) at fixed places, so that sums do not depend on who asks."""
-    while start < stop:
-        end = min(stop, (start // _NETS_PER_CALL + 1) * _NETS_PER_CALL)
-        yield start, end - start
-        start = end
 
 
 def _as_numpy(array: Any) -> NDArray[np.floating[Any]]:

@@ -12,19 +12,21 @@ block at a time, for blocks of any sizes (Busing, Meijer and van der Leeden, Sta
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from itertools import product
 from math import comb, factorial, perm, prod
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diagrams.cumulants import set_partitions
 from numerics.kernels import index_tuples
+
+Floats: TypeAlias = NDArray[np.float64]
 
 _CHUNK = 1 << 22  # numbers per temporary array of the jackknife
 
@@ -134,8 +136,11 @@ def block_sums(
     return BlockSums(x.shape[1], max_points, np.array([len(b) for b in blocks]), sums, centre)
 
 
-def monomial_sums(xp: Any, values: Any, max_points: int) -> NDArray[np.float64]:
-    """Return the float64 sums over the first axis of all monomials of ``values``, an array of ``xp`` (n, n_points)."""
+def monomial_sums(xp: Any, values: Any, max_points: int, weights: Any = None) -> NDArray[np.float64]:
+    """Return the float64 sums over the first axis of all monomials of ``values``, an array of ``xp`` (n, n_points).
+
+    ``weights``, shape (n,), multiply every monomial if they are given.
+    """
     columns = xp.ascontiguousarray(values.T)
     parts = []
     for degree in range(1, max_points + 1):
@@ -146,6 +151,7 @@ def monomial_sums(xp: Any, values: Any, max_points: int) -> NDArray[np.float64]:
             terms = columns[chunk[:, 0]]
             for leg in range(1, degree):
                 terms = terms * columns[chunk[:, leg]]
+            terms = terms if weights is None else terms * weights
             parts.append(terms.sum(axis=1, dtype=xp.float64))
     total = xp.concatenate(parts)
     return np.asarray(total.get() if hasattr(total, "get") else total)
@@ -206,15 +212,41 @@ def k_statistics(sums: Sequence[NDArray[np.float64]], counts: NDArray[np.int64],
     -------
     array (n_sets, K)
     """
-    order, n_points = indices.shape[1], sums[0].shape[1]
     # as means and n**b times the coefficients every term is of the size of the result's own noise, or of the moments
     means = [s / counts[:, None] for s in sums]
     distinct, which = np.unique(counts, return_inverse=True)
-    total = np.zeros((len(counts), len(indices)))
-    for partition in set_partitions(range(order)):
-        sizes = tuple(sorted(len(block) for block in partition))
+
+    def coefficient(sizes: tuple[int, ...]) -> NDArray[np.float64]:
         scaled = [float(k_statistic_coefficient(sizes, int(n)) * int(n) ** len(sizes)) for n in distinct]
-        term = np.array(scaled)[which][:, None]
+        return np.array(scaled)[which][:, None]
+
+    return _partition_sum(means, indices, coefficient)
+
+
+def cumulants_of_means(means: Sequence[NDArray[np.float64]], indices: NDArray[np.int64]) -> Any:
+    """Return the cumulants of one order that belong to moments, for several sets of moments at once.
+
+    Parameters
+    ----------
+    means : sequence of arrays (n_sets, number of index tuples of degree g), g = 1 ... order
+        Moments of each set.
+    indices : array (K, order) of int
+        Index tuples, each in ascending order.
+
+    Returns
+    -------
+    array (n_sets, K)
+    """
+    return _partition_sum(means, indices, lambda sizes: (-1) ** (len(sizes) - 1) * factorial(len(sizes) - 1))
+
+
+def _partition_sum(
+    means: Sequence[NDArray[np.float64]], indices: NDArray[np.int64], coefficient: Callable[[tuple[int, ...]], Any]
+) -> Any:
+    order, n_points = indices.shape[1], means[0].shape[1]
+    total = np.zeros((len(means[0]), len(indices)))
+    for partition in set_partitions(range(order)):
+        term = coefficient(tuple(sorted(len(block) for block in partition)))
         for block in partition:
             term = term * means[len(block) - 1][:, _ranks(indices[:, list(block)], n_points)]
         total += term
@@ -259,8 +291,15 @@ class Cumulants:
         return np.sqrt(np.einsum("bk,bk->k", self.deviations, self.deviations))
 
 
-def estimate_cumulants(sums: BlockSums, order: int) -> Cumulants:
-    """Return the unbiased cumulants of one order, over all index tuples, with their jackknife.
+def estimate_cumulants(sums: BlockSums, order: int, indices: NDArray[np.int64] | None = None) -> Cumulants:
+    """Return the unbiased cumulants of one order with their jackknife.
+
+    Parameters
+    ----------
+    sums : BlockSums
+    order : int
+    indices : array (K, order) of int, optional
+        Index tuples, each in ascending order; default: all.
 
     Raises
     ------
@@ -273,12 +312,13 @@ def estimate_cumulants(sums: BlockSums, order: int) -> Cumulants:
     sets = np.vstack([totals, totals - sums.sums])  # all samples, then all but one block
     counts = np.concatenate([[sums.n_samples], sums.n_samples - sums.counts])
     columns = [_degree(sets, sums.n_points, g) for g in range(1, order + 1)]
-    indices = index_tuples(sums.n_points, order)
+    indices = index_tuples(sums.n_points, order) if indices is None else indices
     values, deviations = np.empty(len(indices)), np.empty((len(sums.counts), len(indices)))
     for part in _parts(len(indices), max(1, _CHUNK // len(counts))):
         k = k_statistics(columns, counts, indices[part])
         values[part], deviations[:, part] = k[0], _jackknife_deviations(k[0], k[1:], sums.counts)
-    return Cumulants(indices, values + (sums.shift if order == 1 else 0.0), deviations)
+    shift = sums.shift[indices[:, 0]] if order == 1 else 0.0
+    return Cumulants(indices, values + shift, deviations)
 
 
 def _check_order(sums: BlockSums, order: int) -> None:
@@ -298,6 +338,28 @@ def _degree(sets: NDArray[np.float64], n_points: int, degree: int) -> NDArray[np
 
 def _parts(total: int, step: int) -> Iterator[slice]:
     return (slice(first, first + step) for first in range(0, total, step))
+
+
+def jackknife(full: Floats, without: Floats, counts: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """Return the jackknife estimate, whose bias is of second order in 1/n, and the deviations D.
+
+    Parameters
+    ----------
+    full : array (K,)
+        Estimates from all samples.
+    without : array (n_blocks, K)
+        Estimates without each block.
+    counts : array (n_blocks,) of int
+        Samples per block.
+
+    Returns
+    -------
+    array (K,), array (n_blocks, K)
+        The covariance of the estimates is ``D.T @ D``.
+    """
+    h = (counts.sum() / counts)[:, None]
+    correction = ((1 - 1 / h) * (full - without)).sum(axis=0)
+    return full + correction, _jackknife_deviations(full, without, counts)
 
 
 def _jackknife_deviations(

@@ -7,59 +7,16 @@ rounding. The code uses only what numpy and cupy share.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from diagrams.architectures import Architecture
-from numerics.kernels import LANES, Neuron, Round, neuron, neuron_round
+from numerics.kernels import LANES, Neuron, Round, neuron_round
+from numerics.kernels.features import FeatureNeuron, array_function, drawn
 from numerics.kernels.philox import OUTPUT_ROUND, random_words
+from numerics.model import NetworkModel
 
 _ELEMENTS = {"numpy": 1 << 17, "cupy": 1 << 25}  # numbers per temporary array: fits the cache, fills the device
-
-
-@dataclass(frozen=True)
-class NetworkModel:
-    """What a backend needs to draw and evaluate the networks of one architecture.
-
-    Parameters
-    ----------
-    neuron : Neuron
-        How a hidden neuron is drawn and evaluated.
-    input_dim, width : int
-        Components of a point, and neurons per network.
-    input_scale : float
-        Factor on the coordinates that makes w.x of standard normal w the argument of the activation.
-    output_scale : float
-        Standard deviation of an output weight, ``sigma_w1 / sqrt(N)``.
-    output_bias : float
-        Standard deviation of the output bias.
-    """
-
-    neuron: Neuron
-    input_dim: int
-    width: int
-    input_scale: float
-    output_scale: float
-    output_bias: float
-
-    @classmethod
-    def of(cls, architecture: Architecture) -> NetworkModel:
-        """Return the model of an architecture with numbers for all parameters.
-
-        Raises
-        ------
-        ValueError
-            If a parameter is still symbolic.
-        NotImplementedError
-            If there is no kernel for the architecture.
-        """
-        kind = neuron(architecture.name)
-        values = architecture.parameter_values()
-        width, input_dim = round(values["N"]), architecture.input_dim
-        input_scale = values["sigma_w0"] / input_dim**0.5 * kind.argument_unit
-        return cls(kind, input_dim, width, input_scale, values["sigma_w1"] / width**0.5, values["sigma_b1"])
 
 
 def network_outputs(
@@ -82,14 +39,63 @@ def network_outputs(
 
     Returns
     -------
-    array of ``xp``, shape (count, n_points)
+    array of ``xp``, shape (count, n_outputs * n_points)
+        All points of the first output, then of the second, and so on.
     """
-    x = xp.asarray(points, dtype=xp.float64) * model.input_scale
-    x = x.astype(dtype)
     plan = neuron_round(model.neuron, model.input_dim, dtype)
-    chunks = _network_chunks(xp, model, plan, start, count)
-    parts = [_outputs(xp, model, plan, x, block, nets, seed, dtype) for nets in chunks]
-    return xp.concatenate(parts) if parts else xp.zeros((0, len(x)), dtype=dtype)
+    x = xp.asarray(points, dtype=xp.float64)
+    parts = [
+        _outputs(xp, model.slice(first - start, stop - start), plan, x, block, (first, stop), seed, dtype)
+        for first, stop in _network_chunks(xp, model, plan, start, count)
+    ]
+    return xp.concatenate(parts) if parts else xp.zeros((0, model.n_outputs * len(x)), dtype=dtype)
+
+
+def network_parameters(
+    xp: Any, model: NetworkModel, *, block: int, start: int, count: int, seed: int, dtype: str = "float64"
+) -> tuple[list[Any], list[Any]]:
+    """Return the parameters behind :func:`network_outputs`: the same networks from the same words.
+
+    Parameters
+    ----------
+    xp, model, block, start, count, seed, dtype
+        As for :func:`network_outputs`.
+
+    Returns
+    -------
+    list of arrays (count, N), list of arrays (count, N)
+        Output weights, one array for each output; hidden parameters (input weights, then a bias or phase in radians
+        from -pi to pi; for a FeatureNeuron those of ``neuron.parameters``).
+    """
+    plan = neuron_round(model.neuron, model.input_dim, dtype)
+    rounds = xp.arange(-(-model.width // plan.n_neurons), dtype=xp.uint64)
+    parts = []
+    for first, stop in list(_network_chunks(xp, model, plan, start, count)) or [(start, start)]:
+        part = model.slice(first - start, stop - start)
+        index = xp.arange(first, stop, dtype=xp.uint64)
+        normals, uniforms = _raw_numbers(xp, part, plan, index, block, rounds, seed, dtype)
+        normals, uniforms = normals[:, : model.width], uniforms[:, : model.width]
+        if isinstance(part.neuron, FeatureNeuron):
+            parts.append(drawn_parameters(xp, part, part.neuron, normals, uniforms, dtype))
+        else:
+            parts.append(_argument_parameters(xp, part, part.neuron, normals, uniforms, dtype))
+    joined = [xp.concatenate(columns) for columns in zip(*parts, strict=True)]
+    return joined[: model.n_outputs], joined[model.n_outputs :]
+
+
+def _argument_parameters(
+    xp: Any, model: NetworkModel, neuron: Neuron, normals: Any, uniforms: Any, dtype: str
+) -> list[Any]:
+    deviation, mean = (_per_network(xp, v, dtype, 2) for v in model.constants[1:])
+    scale = _per_network(xp, model.input_scale, dtype, 2) / xp.asarray(neuron.argument_unit, dtype=dtype)
+    readout = [normals[..., a] * deviation + mean for a in range(neuron.n_outputs)]
+    hidden = [normals[..., neuron.n_outputs + mu] * scale for mu in range(model.input_dim)]
+    if neuron.bias == "phase":
+        turns = uniforms[..., 0]
+        hidden.append((turns - xp.floor(turns + xp.asarray(0.5, dtype=dtype))) * xp.asarray(2 * np.pi, dtype=dtype))
+    elif neuron.bias == "normal":
+        hidden.append(normals[..., -1] * _per_network(xp, model.constants[0], dtype, 2))
+    return readout + hidden
 
 
 def _network_chunks(xp: Any, model: NetworkModel, plan: Round, start: int, count: int) -> Iterator[tuple[int, int]]:
@@ -104,36 +110,90 @@ def _outputs(
     xp: Any, model: NetworkModel, plan: Round, x: Any, block: int, nets: tuple[int, int], seed: int, dtype: str
 ) -> Any:
     index = xp.arange(*nets, dtype=xp.uint64)
-    total = xp.zeros((len(index), len(x)), dtype=dtype)
+    total = xp.zeros((len(index), model.n_outputs, len(x)), dtype=dtype)
     n_rounds = -(-model.width // plan.n_neurons)
     per_round = len(index) * plan.n_neurons * max(len(x), 4 * plan.n_calls)
     step = max(1, _ELEMENTS[xp.__name__] // per_round)
     for first in range(0, n_rounds, step):
         rounds = xp.arange(first, min(first + step, n_rounds), dtype=xp.uint64)
-        readout, weights, phases = _neurons(xp, plan, model.input_dim, index, block, rounds, seed, dtype)
-        valid = min(model.width - first * plan.n_neurons, readout.shape[1])
-        argument = xp.matmul(weights[:, :valid], x.T)
-        if plan.n_phases:
-            argument += phases[:, :valid, None]
-        hidden = model.neuron.evaluate(xp, argument)
-        total += xp.matmul(readout[:, None, :valid], hidden)[:, 0]
-    total *= xp.asarray(model.output_scale, dtype=dtype)
-    if model.output_bias:
-        total += xp.asarray(model.output_bias, dtype=dtype) * _bias(xp, index, plan, block, seed, dtype)[:, None]
-    return total
+        readout, hidden = _features(xp, model, plan, x, index, block, rounds, seed, dtype)
+        valid = min(model.width - first * plan.n_neurons, readout.shape[-1])
+        total += xp.matmul(readout[..., :valid], hidden[:, :valid])
+    total *= _per_network(xp, model.output_scale, dtype, 3)
+    if np.any(model.output_bias):
+        shift = _bias(xp, index, plan, model.n_outputs, block, seed, dtype)
+        total += _per_network(xp, model.output_bias, dtype, 3) * shift[..., None]
+    return total.reshape(len(index), -1)
 
 
-def _neurons(
-    xp: Any, plan: Round, input_dim: int, index: Any, block: int, rounds: Any, seed: int, dtype: str
-) -> tuple[Any, Any, Any]:
-    """Return output weights (n, k), input weights (n, k, input_dim) and phases (n, k) of k neurons, unscaled."""
+def _per_network(xp: Any, value: Any, dtype: str, n_axes: int) -> Any:
+    """Return a number, or one for each network along the first of ``n_axes`` axes."""
+    array = xp.asarray(value, dtype=dtype)
+    return array.reshape(-1, *(1,) * (n_axes - 1)) if array.ndim else array
+
+
+def _features(
+    xp: Any, model: NetworkModel, plan: Round, x: Any, index: Any, block: int, rounds: Any, seed: int, dtype: str
+) -> tuple[Any, Any]:
+    """Return output weights (n, outputs, k) and features (n, k, points) of the neurons of rounds."""
+    normals, uniforms = _raw_numbers(xp, model, plan, index, block, rounds, seed, dtype)
+    if isinstance(model.neuron, FeatureNeuron):
+        return _any_features(xp, model, model.neuron, normals, uniforms, x, dtype)
+    return _argument_features(xp, model, model.neuron, normals, uniforms, x, dtype)
+
+
+def _argument_features(
+    xp: Any, model: NetworkModel, neuron: Neuron, normals: Any, uniforms: Any, x: Any, dtype: str
+) -> tuple[Any, Any]:
+    n_outputs, spread = neuron.n_outputs, model.constants[0]
+    readout = xp.moveaxis(normals[..., :n_outputs], -1, 1)
+    weights = normals[..., n_outputs : n_outputs + model.input_dim]
+    scaled = (x * _per_network(xp, model.input_scale, "float64", 3)).astype(dtype)
+    argument = xp.matmul(weights, xp.swapaxes(scaled, -1, -2))
+    if neuron.bias == "phase":
+        argument += uniforms
+    elif neuron.bias == "normal":
+        argument += _per_network(xp, spread, dtype, 3) * normals[..., -1:]
+    if neuron.has_offset:
+        offsets = model.offsets(xp, x).astype(dtype)
+        argument += offsets[:, None] if offsets.ndim > 1 else offsets
+    if neuron.has_mean:
+        deviation, mean = (_per_network(xp, v, dtype, 3) for v in model.constants[1:])
+        readout = readout * deviation + mean
+    return readout, neuron.evaluate(xp, argument)
+
+
+def _any_features(
+    xp: Any, model: NetworkModel, neuron: FeatureNeuron, normals: Any, uniforms: Any, x: Any, dtype: str
+) -> tuple[Any, Any]:
+    parameters = drawn_parameters(xp, model, neuron, normals, uniforms, dtype)
+    readout, hidden = parameters[: neuron.n_outputs], parameters[neuron.n_outputs :]
+    places = [x[:, mu].astype(dtype) for mu in range(model.input_dim)]
+    values = array_function(neuron, dtype)(xp, [p[..., None] for p in hidden], places)
+    shape = (*normals.shape[:2], len(x))
+    return xp.stack(readout, axis=1), xp.broadcast_to(xp.asarray(values, dtype=dtype), shape)
+
+
+def drawn_parameters(
+    xp: Any, model: NetworkModel, neuron: FeatureNeuron, normals: Any, uniforms: Any, dtype: str
+) -> list[Any]:
+    """Return output weights and hidden parameters of a FeatureNeuron, each (n, k)."""
+    middle = 2.0**-33 if dtype == "float64" else 0.5
+    numbers = [_per_network(xp, v, dtype, 2) for v in model.constants]
+    return drawn(xp, neuron, normals, uniforms + xp.asarray(middle, dtype=dtype), numbers, model.tables)
+
+
+def _raw_numbers(
+    xp: Any, model: NetworkModel, plan: Round, index: Any, block: int, rounds: Any, seed: int, dtype: str
+) -> tuple[Any, Any]:
+    """Return standard normals (n, k, n_normals) and uniform numbers (n, k, n_uniforms) of k neurons, in turns."""
     words = _words(xp, plan, index, block, rounds, seed)
     n, n_neurons = len(index), len(rounds) * plan.n_neurons
-    normals = _normals(xp, plan, words, dtype)[..., : plan.n_neurons * (input_dim + 1)]
-    parameters = normals.reshape(n, n_neurons, input_dim + 1)
+    n_normals, n_uniforms = model.neuron.n_normals(model.input_dim), model.neuron.n_uniforms
+    normals = _normals(xp, plan, words, dtype)[..., : plan.n_neurons * n_normals]
     used = plan.n_pairs * plan.words_per_pair
-    phases = _turns(xp, words[..., used : used + plan.n_phases], dtype).reshape(n, len(rounds) * plan.n_phases)
-    return parameters[..., 0], parameters[..., 1:], phases
+    uniforms = _turns(xp, words[..., used : used + plan.n_phases], dtype)
+    return normals.reshape(n, n_neurons, n_normals), uniforms.reshape(n, n_neurons, n_uniforms)
 
 
 def _words(xp: Any, plan: Round, index: Any, block: int, rounds: Any, seed: int) -> Any:
@@ -168,7 +228,7 @@ def _turns(xp: Any, words: Any, dtype: str) -> Any:
     return signed.astype(dtype) * xp.asarray(2.0**-32, dtype=dtype)
 
 
-def _bias(xp: Any, index: Any, plan: Round, block: int, seed: int, dtype: str) -> Any:
-    """Return the standard normal of each network's output bias."""
+def _bias(xp: Any, index: Any, plan: Round, n_outputs: int, block: int, seed: int, dtype: str) -> Any:
+    """Return the standard normals of the output biases, shape (networks, n_outputs)."""
     rounds = xp.asarray([OUTPUT_ROUND], dtype=xp.uint64)
-    return _normals(xp, plan, _words(xp, plan, index, block, rounds, seed), dtype)[:, 0, 0]
+    return _normals(xp, plan, _words(xp, plan, index, block, rounds, seed), dtype)[:, 0, :n_outputs]

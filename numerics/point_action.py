@@ -16,6 +16,7 @@ from diagrams.architectures import Architecture
 from diagrams.correlators import ConnectedCorrelators
 from diagrams.reconstruction import coupling_diagrams, reconstruction_rules
 from diagrams.theory import check_order
+from diagrams.value_source import ValueSource
 from numerics.contract import Tensor, diagram_sum, multiplicities, symmetric_tensor
 from numerics.kernels import index_tuples
 from numerics.points import as_points, check_distinct
@@ -114,7 +115,9 @@ class PointAction:
         return f"<PointAction: {self.n_points} points, N = {self.width:g}, through N^-{self.order}: {shown}>"
 
 
-def point_action(theory: Architecture | ConnectedCorrelators, points: ArrayLike, *, order: int = 1) -> PointAction:
+def point_action(
+    theory: Architecture | ConnectedCorrelators, points: ArrayLike | None = None, *, order: int = 1
+) -> PointAction:
     """Return the action at a finite set of points, complete through ``N**-order``.
 
     On n points every correlator is a tensor and the reconstruction is exact algebra; its expansion parameter is
@@ -125,7 +128,8 @@ def point_action(theory: Architecture | ConnectedCorrelators, points: ArrayLike,
     theory : Architecture or ConnectedCorrelators
         With numbers for all parameters.
     points : array (n_points, input_dim)
-        Distinct points.
+        Distinct points. Left out for correlators given as numbers (``ConnectedCorrelators.from_values``), which have
+        their own points.
     order : int
         Highest power of 1/N kept, >= 0.
 
@@ -147,13 +151,27 @@ def point_action(theory: Architecture | ConnectedCorrelators, points: ArrayLike,
         correlators = theory
     else:
         raise TypeError(f"point_action takes an Architecture or ConnectedCorrelators, got {type(theory).__name__}")
-    x = as_points(points, correlators.source.input_dim)
-    check_distinct(x)
-    step = 2 if correlators.source.is_even else 1
-    tensors = {n: scaled_correlator(correlators, n, x) for n in range(2, 2 * order + 3, step)}
+    x, tensors = _tensors(correlators, points, order)
     _check_invertible(tensors[2], x)
     orders = coupling_tensors(tensors, order=order, even=correlators.source.is_even)
     return PointAction(x, order, float(correlators.source.width), orders)
+
+
+def _tensors(
+    correlators: ConnectedCorrelators, points: ArrayLike | None, order: int
+) -> tuple[NDArray[np.float64], dict[int, NDArray[np.float64]]]:
+    """Return the points and ``N**(n/2 - 1) G_c^(n)`` on them for all n that the action needs."""
+    source = correlators.source
+    if isinstance(source, ValueSource):
+        if points is not None:
+            raise ValueError("these correlators are numbers on their own points: leave out the argument points")
+        return np.array(source.points, dtype=np.float64), source.scaled_tensors(2 * order + 2)
+    if points is None:
+        raise TypeError("points are missing: only correlators given as numbers have their own")
+    x = as_points(points, source.input_dim)
+    check_distinct(x)
+    step = 2 if source.is_even else 1
+    return x, {n: scaled_correlator(correlators, n, x) for n in range(2, 2 * order + 3, step)}
 
 
 def scaled_correlator(correlators: ConnectedCorrelators, n: int, x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -57,20 +57,24 @@ def _fixed(value: float, error: float) -> str:
 class Estimate:
     """Connected correlators measured on an ensemble, as unbiased cumulants of the outputs at a set of points.
 
-    Every order n is kept on the unique index tuples ``i <= j <= ...`` into the points. Make one with
+    Every order n is kept on the unique index tuples ``i <= j <= ...`` into the points. With several outputs, the list
+    of points is repeated for each output, so that an index means a point and an output. Make one with
     :meth:`numerics.ensemble.Ensemble.connected_correlators`.
 
     Parameters
     ----------
     dataset : xarray.Dataset
         Variables ``cumulant_n``, ``stderr_n`` on ``component_n`` and ``jackknife_n`` on ``(block, component_n)``, whose
-        product over blocks is the covariance; coordinates ``points`` and ``index_n``; what was run in ``attrs``.
+        product over blocks is the covariance; coordinates ``points``, ``outputs`` and ``index_n``; what was run in
+        ``attrs``.
     """
 
     dataset: xr.Dataset
 
     @classmethod
-    def from_sums(cls, sums: BlockSums, points: NDArray[np.float64], attrs: Mapping[str, Any]) -> Estimate:
+    def from_sums(
+        cls, sums: BlockSums, points: NDArray[np.float64], attrs: Mapping[str, Any], *, n_outputs: int = 1
+    ) -> Estimate:
         """Return the estimate of all orders in block sums.
 
         Parameters
@@ -79,18 +83,41 @@ class Estimate:
         points : array (n_points, input_dim)
         attrs : mapping
             What to record: strings and numbers. The number of networks and of blocks is added.
+        n_outputs : int
+            Components of the field at a point: all points of the first output are followed by those of the second.
 
         Raises
         ------
         ValueError
             If there are too few samples or blocks.
         """
-        data = xr.Dataset(coords={"points": (("point", "coordinate"), points)})
-        for n in range(1, sums.max_points + 1):
-            data = data.assign(_variables(n, estimate_cumulants(sums, n)))
-            data = data.set_coords(f"index_{n}")
-        run = {"n_nets": sums.n_samples, "n_blocks": len(sums.counts), "max_points": sums.max_points}
-        return cls(data.assign_attrs({**run, **attrs}))
+        cumulants = {n: estimate_cumulants(sums, n) for n in range(1, sums.max_points + 1)}
+        return cls.from_cumulants(cumulants, points, {"n_nets": sums.n_samples, **attrs}, n_outputs=n_outputs)
+
+    @classmethod
+    def from_cumulants(
+        cls,
+        cumulants: Mapping[int, Cumulants],
+        points: NDArray[np.float64],
+        attrs: Mapping[str, Any],
+        *,
+        n_outputs: int = 1,
+    ) -> Estimate:
+        """Return the estimate made of the cumulants of orders 1, 2, ...
+
+        Parameters
+        ----------
+        cumulants : mapping from n to Cumulants
+        points, attrs, n_outputs
+            As for :meth:`from_sums`; ``attrs`` holds ``n_nets``.
+        """
+        outputs = np.repeat(np.arange(n_outputs), len(points))
+        places = {"points": (("point", "coordinate"), np.tile(points, (n_outputs, 1))), "outputs": ("point", outputs)}
+        data = xr.Dataset(coords=places)
+        for n, order in sorted(cumulants.items()):
+            data = data.assign(_variables(n, order)).set_coords(f"index_{n}")
+        n_blocks = len(next(iter(cumulants.values())).deviations)
+        return cls(data.assign_attrs({"n_blocks": n_blocks, "max_points": max(cumulants), **attrs}))
 
     @property
     def orders(self) -> tuple[int, ...]:
@@ -109,8 +136,14 @@ class Estimate:
 
     @property
     def points(self) -> NDArray[np.float64]:
-        """The points, shape (n_points, input_dim)."""
+        """The points, shape (n_points, input_dim); with several outputs all points once for each output."""
         return self._array("points")
+
+    @property
+    def outputs(self) -> NDArray[np.int64]:
+        """The output that each of :attr:`points` belongs to, shape (n_points,)."""
+        outputs: NDArray[np.int64] = self.dataset["outputs"].values
+        return outputs
 
     def indices(self, n: int) -> NDArray[np.int64]:
         """Return the unique index tuples of order n in lexicographic order, shape (K, n)."""
@@ -174,13 +207,23 @@ class Estimate:
 
     def _title(self) -> str:
         what = self.dataset.attrs.get("architecture", "samples")
-        return f"{what}: {self.n_nets} networks at {len(self.points)} points"
+        n_outputs = int(self.outputs[-1]) + 1
+        order = self.dataset.attrs.get("derivative")
+        of = f"d^{order}/d{self.dataset.attrs['strength']}^{order} of " if order else ""
+        many = f", {n_outputs} outputs" if n_outputs > 1 else ""
+        return f"{of}{what}: {self.n_nets} networks at {len(self.points) // n_outputs} points{many}"
+
+    def _leg(self, index: int) -> str:
+        n_outputs = int(self.outputs[-1]) + 1
+        if n_outputs == 1:
+            return f"x_{index + 1}"
+        return f"{self.outputs[index]}:x_{index % (len(self.points) // n_outputs) + 1}"
 
     def _rows(self) -> Iterator[tuple[str, str]]:
         for n in self.orders:
             components = list(zip(self.indices(n), self.values(n), self.errors(n), strict=True))
             for index, value, error in components[:_ROWS]:
-                legs = ", ".join(f"x_{i + 1}" for i in index)
+                legs = ", ".join(map(self._leg, index))
                 yield f"Gc{n}({legs})", format_uncertainty(float(value), float(error))
             if len(components) > _ROWS:
                 yield f"Gc{n}", f"... {len(components) - _ROWS} more"

@@ -2,8 +2,8 @@
 
 The stream of random words is part of a result's definition, so it is fixed here, once, for all backends. Neurons are
 drawn in rounds of a few neurons, as many as fill whole Philox calls. A round uses its words in order: first the
-normals, pair by pair (Box-Muller), then one word for each uniform phase. Normals are dealt to neurons in turn: output
-weight, then the ``input_dim`` input weights.
+normals, pair by pair (Box-Muller), then one word for each uniform number. Normals are dealt to neurons in turn: output
+weights (one for each output), then the hidden ones (the ``input_dim`` input weights, then a Gaussian hidden bias).
 
 - float64: a pair takes three words. The radius uses 64 bits, ``u = (w0 + (w1 + 1/2) / 2**32) / 2**32``; the angle and
   any phase use 32, ``t = w / 2**32`` turns. Angles only ever enter through sines and cosines of whole multiples, and
@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from itertools import combinations_with_replacement
 from typing import Any
 
@@ -28,27 +29,52 @@ LANES = 128  # networks evaluated side by side in a compiled kernel
 
 @dataclass(frozen=True)
 class Neuron:
-    """How the hidden feature h(x; theta) of one neuron is drawn and evaluated.
+    """A neuron whose hidden feature is a function of one number, ``h(x; w, b) = activation(w.x + b + offset(x))``.
 
     Parameters
     ----------
     name : str
         Name of the architecture's feature.
-    n_phases : int
-        Uniform phases per neuron, in turns, added to the argument (0 or 1).
+    bias : {"none", "phase", "normal"}
+        The b in the argument: absent, a uniform phase in turns, or a standard normal times a scale.
     argument_unit : float
         Factor on w.x: ``1 / (2 pi)`` where the activation takes turns.
     activation : str
-        Elementary function in the compiled kernels.
+        In the compiled kernels: an elementary function, or a key of
+        :data:`numerics.kernels._cpu_source.EXPRESSIONS`.
     evaluate : callable
         The same function over an array namespace, ``evaluate(xp, argument)``.
+    has_offset : bool
+        Whether a number that depends on the point is added to the argument.
+    n_outputs : int
+        Output weights per neuron.
+    has_mean : bool
+        Whether output weights have a mean.
     """
 
     name: str
-    n_phases: int
+    bias: str
     argument_unit: float
     activation: str
     evaluate: Callable[[Any, Any], Any]
+    has_offset: bool = False
+    n_outputs: int = 1
+    has_mean: bool = False
+
+    @property
+    def label(self) -> str:
+        """Identifier for file names."""
+        mean = "_mean" if self.has_mean else ""
+        return f"{self.name}_{self.bias}_{self.n_outputs}out{mean}"
+
+    @property
+    def n_uniforms(self) -> int:
+        """Uniform words per neuron."""
+        return int(self.bias == "phase")
+
+    def n_normals(self, input_dim: int) -> int:
+        """Return the normals per neuron."""
+        return self.n_outputs + input_dim + (self.bias == "normal")
 
 
 def cos_turns(xp: Any, turns: Any) -> Any:
@@ -56,22 +82,38 @@ def cos_turns(xp: Any, turns: Any) -> Any:
     return xp.cos(turns * xp.asarray(2 * np.pi, dtype=turns.dtype))
 
 
-NEURONS = {"cos": Neuron("cos", 1, 0.5 / np.pi, "cos_turns", cos_turns)}
+def exp(xp: Any, argument: Any) -> Any:
+    """Return exp(argument)."""
+    return xp.exp(argument)
 
 
-def neuron(name: str) -> Neuron:
-    """Return how the neurons of the architecture called ``name`` are drawn.
+def relu(xp: Any, argument: Any) -> Any:
+    """Return max(argument, 0)."""
+    return xp.maximum(argument, 0)
 
-    Raises
-    ------
-    NotImplementedError
-        If there is no kernel for it.
-    """
-    if name not in NEURONS:
-        raise NotImplementedError(
-            f"there is no ensemble kernel for the architecture {name!r}; there is one for {', '.join(sorted(NEURONS))}"
-        )
-    return NEURONS[name]
+
+def identity(xp: Any, argument: Any) -> Any:
+    """Return the argument."""
+    return argument
+
+
+def erf(xp: Any, argument: Any) -> Any:
+    """Return erf(argument)."""
+    return special_functions(xp).erf(argument)
+
+
+def special_functions(xp: Any) -> Any:
+    """Return the module of special functions that goes with an array namespace."""
+    return import_module("scipy.special" if xp is np else "cupyx.scipy.special")
+
+
+NEURONS = {
+    "cos": Neuron("cos", "phase", 0.5 / np.pi, "cos_turns", cos_turns),
+    "gauss": Neuron("gauss", "normal", 1.0, "exp", exp, has_offset=True),
+    "relu": Neuron("relu", "normal", 1.0, "relu", relu),
+    "erf": Neuron("erf", "normal", 1.0, "erf", erf),
+    "linear": Neuron("linear", "normal", 1.0, "identity", identity),
+}
 
 
 @dataclass(frozen=True)
@@ -87,7 +129,7 @@ class Round:
     words_per_pair : int
         3 in float64, 2 in float32.
     n_phases : int
-        Phases in the round.
+        Uniform numbers in the round.
     """
 
     n_neurons: int
@@ -111,8 +153,15 @@ class Round:
         return 4 * self.n_calls / self.n_neurons
 
 
-def neuron_round(neuron: Neuron, input_dim: int, dtype: str) -> Round:
+def neuron_round(neuron: Any, input_dim: int, dtype: str) -> Round:
     """Return the round that draws fewest words per neuron, of 1, 2 or 4 neurons.
+
+    Parameters
+    ----------
+    neuron : Neuron or FeatureNeuron
+        Anything with ``n_normals(input_dim)`` and ``n_uniforms``.
+    input_dim : int
+    dtype : {"float64", "float32"}
 
     Examples
     --------
@@ -120,7 +169,8 @@ def neuron_round(neuron: Neuron, input_dim: int, dtype: str) -> Round:
     (Round(n_neurons=1, n_pairs=1, words_per_pair=3, n_phases=1), 3)
     """
     words_per_pair = 3 if dtype == "float64" else 2
-    rounds = [Round(k, -(-k * (input_dim + 1) // 2), words_per_pair, k * neuron.n_phases) for k in (1, 2, 4)]
+    n_normals, n_uniforms = neuron.n_normals(input_dim), neuron.n_uniforms
+    rounds = [Round(k, max(1, -(-k * n_normals // 2)), words_per_pair, k * n_uniforms) for k in (1, 2, 4)]
     return min(rounds, key=lambda r: (r.words_per_neuron, r.n_neurons))
 
 

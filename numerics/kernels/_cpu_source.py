@@ -9,7 +9,11 @@ from __future__ import annotations
 from textwrap import indent
 
 from numerics import elementary
-from numerics.kernels import LANES, neuron, neuron_round, philox
+from numerics.kernels import LANES, Neuron, neuron_round, philox
+from numerics.kernels.features import FeatureNeuron, feature_source
+
+#: Activations that are not elementary functions, as text of the argument ``a``.
+EXPRESSIONS = {"relu": "(a if a > ZERO else ZERO)", "identity": "a"}
 
 UNROLLED_DIMS = 4  # up to here w.x is one expression, beyond it is summed in a buffer
 
@@ -24,6 +28,7 @@ _MODULE = """
 from numba import njit, prange
 
 FLAGS = {{'contract', 'nsz', 'reassoc'}}
+FEATURE_FLAGS = {{'contract', 'nsz'}}
 U64 = np.uint64
 LANES = {lanes}
 ZERO = np.{dtype}(0.0)
@@ -70,14 +75,6 @@ def transform(words, normals, phases):
         for l in range(LANES):
             phase[l] = {angle}
 
-
-@njit(fastmath=FLAGS, error_model='numpy')
-def add_neuron(k, points, normals, phases, argument, field):
-    q = k * {n_normals}
-    readout = normals[q % 2, q // 2]
-    phase = phases[k]
-{weights}    for i in range(points.shape[0]):
-        value = field[i]
 {add_neuron}
 
 @njit(fastmath=FLAGS, error_model='numpy')
@@ -107,112 +104,167 @@ def add_monomials(rows, factors, products, total):
 
 
 @njit(fastmath=FLAGS, error_model='numpy')
-def evaluate(block, first, width, points, scale, bias, key0, key1, words, normals, phases, argument, rows):
+def evaluate(block, first, width, points, offsets, constants, tables, scale, bias, key0, key1,
+             words, normals, phases, scratch, rows):
     n_points = points.shape[0]
     n_rounds = (width + {n_neurons} - 1) // {n_neurons}
-    for i in range(n_points):
+    for i in range({n_outputs} * n_points):
         for l in range(LANES):
             rows[i, l] = ZERO
     for r in range(n_rounds + (bias > ZERO)):
         draw(block, first, r if r < n_rounds else {output_round}, key0, key1, words)
         transform(words, normals, phases)
         for k in range(min({n_neurons}, width - {n_neurons} * r)):
-            add_neuron(k, points, normals, phases, argument, rows)
-    for i in range(n_points):
-        for l in range(LANES):
-            rows[i, l] = rows[i, l] * scale + bias * normals[0, 0, l]
+            add_neuron(k, points, offsets, constants, tables, normals, phases, scratch, rows)
+    for a in range({n_outputs}):
+        shift = normals[a % 2, a // 2]
+        for i in range(a * n_points, (a + 1) * n_points):
+            for l in range(LANES):
+                rows[i, l] = rows[i, l] * scale + bias * shift[l]
 
 
 @njit
 def buffers():
     words = np.empty((4, {n_calls}, LANES), np.{stored})
     normals = np.empty((2, {n_pairs}, LANES), np.{dtype})
-    return words, normals, np.empty(({n_neurons}, LANES), np.{dtype}), np.empty(LANES, np.{dtype})
+    phases = np.empty(({n_phase_rows}, LANES), np.{dtype})
+    return words, normals, phases, np.empty({n_scratch} * LANES, np.{dtype})
 
 
 @njit(fastmath=FLAGS, error_model='numpy')
-def add_block(block, n_nets, group0, group1, width, points, scale, bias, key0, key1, factors, products, total):
-    words, normals, phases, argument = buffers()
+def add_block(block, n_nets, group0, group1, width, points, offsets, constants, tables, scale, bias, key0, key1,
+              factors, products, total):
+    words, normals, phases, scratch = buffers()
     rows = np.empty((factors.shape[0], LANES), np.{dtype})
     for group in range(group0, min(group1, (n_nets + LANES - 1) // LANES)):
         first = group * LANES
-        evaluate(block, first, width, points, scale, bias, key0, key1, words, normals, phases, argument, rows)
-        for i in range(points.shape[0]):
+        evaluate(block, first, width, points, offsets, constants, tables, scale, bias, key0, key1,
+                 words, normals, phases, scratch, rows)
+        for i in range({n_outputs} * points.shape[0]):
             for l in range(n_nets - first, LANES):
                 rows[i, l] = ZERO
         add_monomials(rows, factors, products, total)
 
 
 @njit(parallel=True, error_model='numpy', cache=True)
-def sample_block(block, group0, width, points, scale, bias, key0, key1, outputs):
+def sample_block(block, group0, width, points, offsets, constants, tables, scale, bias, key0, key1, outputs):
     for g in prange(outputs.shape[0]):
-        words, normals, phases, argument = buffers()
-        evaluate(block, (group0 + g) * LANES, width, points, scale, bias, key0, key1, words, normals, phases, argument,
+        words, normals, phases, scratch = buffers()
+        evaluate(block, (group0 + g) * LANES, width, points, offsets, constants, tables, scale, bias, key0, key1,
+                 words, normals, phases, scratch,
                  outputs[g])
 
 
 @njit(parallel=True, error_model='numpy', cache=True)
-def add_blocks(blocks, sizes, group0, group1, width, points, scale, bias, key0, key1, factors, products, totals):
+def add_blocks(blocks, sizes, group0, group1, width, points, offsets, constants, tables, scale, bias, key0, key1,
+               factors, products, totals):
     for b in prange(blocks.shape[0]):
-        add_block(blocks[b], sizes[b], group0, group1, width, points, scale, bias, key0, key1, factors, products,
-                  totals[b])
+        add_block(blocks[b], sizes[b], group0, group1, width, points, offsets, constants, tables, scale, bias,
+                  key0, key1, factors, products, totals[b])
 """
 
 
-def _add_neuron(input_dim: int, activation: str) -> str:
-    """Return the lines that add one neuron to the field ``value`` at point ``i``."""
+_ADD_NEURON = """
+@njit(fastmath=FLAGS, error_model='numpy')
+def add_neuron(k, points, offsets, constants, tables, normals, phases, scratch, field):
+    q = k * {n_normals}
+    n_points = points.shape[0]
+{rows}    for i in range(n_points):
+{body}
+"""
+
+
+def _add_neuron(model: Neuron, input_dim: int, dtype: str) -> tuple[str, set[str], int]:
+    """Return the function that adds one neuron to the field, its elementary functions, and the rows of scratch."""
+    is_elementary = model.activation not in EXPRESSIONS
+    activation = f"{elementary.function_name(model.activation, dtype)}(a)" if is_elementary else None
+    value = activation or EXPRESSIONS[model.activation]
+    text = _ADD_NEURON.format(
+        n_normals=model.n_normals(input_dim), rows=_rows(model, input_dim),
+        body=indent("\n".join([*_argument(model, input_dim), *_add_outputs(model, input_dim, value)]), " " * 8),
+    )  # fmt: skip
+    return text, {model.activation} if is_elementary else set(), 1
+
+
+def _rows(model: Neuron, input_dim: int) -> str:
+    """Return the lines that name the rows of the parameters of neuron ``k`` and the numbers of the model."""
+    names = {f"readout{a}": a for a in range(model.n_outputs)}
     if input_dim <= UNROLLED_DIMS:
-        head = [f"x{mu} = points[i, {mu}]" for mu in range(input_dim)]
-        products = " + ".join(f"w{mu}[l] * x{mu}" for mu in range(input_dim))
-        lines = [*head, "for l in range(LANES):", f"    value[l] += readout[l] * {activation}({products} + phase[l])"]
-    else:
-        lines = [
+        names |= {f"w{mu}": model.n_outputs + mu for mu in range(input_dim)}
+    if model.bias == "normal":
+        names["shift"] = model.n_outputs + input_dim
+    lines = [f"{name} = normals[(q + {j}) % 2, (q + {j}) // 2]" for name, j in names.items()]
+    lines += ["shift = phases[k]"] if model.bias == "phase" else []
+    lines += ["spread = constants[0]", "deviation = constants[1]", "mean = constants[2]"]
+    return "".join(f"    {line}\n" for line in lines)
+
+
+def _argument(model: Neuron, input_dim: int) -> list[str]:
+    """Return the lines before the loop over lanes at point ``i``; long w.x are summed in the buffer."""
+    head = ["offset = offsets[i]"] if model.has_offset else []
+    if input_dim <= UNROLLED_DIMS:
+        return [*head, *(f"x{mu} = points[i, {mu}]" for mu in range(input_dim))]
+    return [
+        *head,
+        "for l in range(LANES):",
+        f"    scratch[l] = {_constant_terms(model) or 'ZERO'}",
+        f"for mu in range({input_dim}):",
+        "    x = points[i, mu]",
+        f"    w = normals[(q + mu + {model.n_outputs}) % 2, (q + mu + {model.n_outputs}) // 2]",
+        "    for l in range(LANES):",
+        "        scratch[l] += w[l] * x",
+    ]
+
+
+def _constant_terms(model: Neuron) -> str:
+    terms = {"phase": ["shift[l]"], "normal": ["spread * shift[l]"], "none": []}[model.bias]
+    return " + ".join(terms + (["offset"] if model.has_offset else []))
+
+
+def _add_outputs(model: Neuron, input_dim: int, value: str) -> list[str]:
+    """Return the loops that add ``weight h`` to the field of every output at point ``i``."""
+    products = " + ".join(f"w{mu}[l] * x{mu}" for mu in range(input_dim))
+    terms = [products, _constant_terms(model)] if input_dim <= UNROLLED_DIMS else ["scratch[l]"]
+    argument = f"    a = {' + '.join(filter(None, terms))}"
+    weights = [
+        f"(readout{a}[l] * deviation + mean)" if model.has_mean else f"readout{a}[l]" for a in range(model.n_outputs)
+    ]
+    if model.n_outputs == 1:
+        return ["value = field[i]", "for l in range(LANES):", argument, f"    value[l] += {weights[0]} * {value}"]
+    lines = ["for l in range(LANES):", argument, f"    scratch[l] = {value}"]
+    for a, weight in enumerate(weights):
+        lines += [
+            f"value = field[{a} * n_points + i]",
             "for l in range(LANES):",
-            "    argument[l] = phase[l]",
-            f"for mu in range({input_dim}):",
-            "    x = points[i, mu]",
-            "    w = normals[(q + mu + 1) % 2, (q + mu + 1) // 2]",
-            "    for l in range(LANES):",
-            "        argument[l] += w[l] * x",
-            "for l in range(LANES):",
-            f"    value[l] += readout[l] * {activation}(argument[l])",
+            f"    value[l] += {weight} * scratch[l]",
         ]
-    return indent("\n".join(lines), " " * 8) + "\n"
+    return lines
 
 
-def _weights(input_dim: int) -> str:
-    """Return the lines that name the rows of the input weights of neuron ``k``."""
-    dims = range(1, input_dim + 1) if input_dim <= UNROLLED_DIMS else ()
-    return "".join(f"    w{mu - 1} = normals[(q + {mu}) % 2, (q + {mu}) // 2]\n" for mu in dims)
-
-
-def kernel_source(name: str, input_dim: int, dtype: str) -> str:
-    """Return the text of the module with the compiled kernel of an architecture.
+def kernel_source(model: Neuron | FeatureNeuron, input_dim: int, dtype: str) -> str:
+    """Return the text of the module with the compiled kernel of a kind of neuron.
 
     Parameters
     ----------
-    name : str
-        Architecture, a key of :data:`numerics.kernels.NEURONS`.
+    model : Neuron or FeatureNeuron
     input_dim : int
         Components of a point.
     dtype : {"float64", "float32"}
         Type in which networks are evaluated; sums of blocks are float64 always.
-
-    Raises
-    ------
-    NotImplementedError
-        If there is no kernel for the architecture.
     """
-    model = neuron(name)
     plan = neuron_round(model, input_dim, dtype)
-    elementary_names = {"log", "cos_turns", "sin_turns", model.activation}
+    if isinstance(model, FeatureNeuron):
+        add_neuron, used, n_scratch = feature_source(model, dtype)
+    else:
+        add_neuron, used, n_scratch = _add_neuron(model, input_dim, dtype)
+    elementary_names = {"log", "cos_turns", "sin_turns"} | used
     names = {f: elementary.function_name(f, dtype) for f in elementary_names}
     stores = {f"word{i}": _STORE[dtype].format(i, magic=0x4330000000000000) for i in range(4)}
     body = _MODULE.format(
         lanes=LANES, dtype=dtype, stored="float64" if dtype == "float64" else "uint32",
         n_calls=plan.n_calls, n_pairs=plan.n_pairs, n_phases=plan.n_phases, n_neurons=plan.n_neurons,
-        words_per_pair=plan.words_per_pair, n_normals=input_dim + 1, output_round=philox.OUTPUT_ROUND,
+        words_per_pair=plan.words_per_pair, n_outputs=model.n_outputs, output_round=philox.OUTPUT_ROUND,
         radius=_RADIUS[dtype], angle=_ANGLE[dtype], log=names["log"], cos=names["cos_turns"], sin=names["sin_turns"],
-        add_neuron=_add_neuron(input_dim, names[model.activation]), weights=_weights(input_dim), **stores,
+        add_neuron=add_neuron.strip("\n"), n_phase_rows=max(1, plan.n_phases), n_scratch=n_scratch, **stores,
     )  # fmt: skip
-    return "\n".join([elementary.library(elementary_names, dtype), philox.source(), body])
+    return "\n".join([elementary.library(elementary_names, dtype), philox.source(), "import math", body])

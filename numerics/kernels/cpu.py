@@ -18,17 +18,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numerics._codegen import load_module
-from numerics.kernels import LANES, philox
+from numerics.kernels import LANES, Neuron, philox
 from numerics.kernels._cpu_source import kernel_source
+from numerics.kernels.features import FeatureNeuron
 
 if TYPE_CHECKING:
-    from numerics.forward import NetworkModel
+    from numerics.model import NetworkModel
 
 
 @cache
-def kernel_module(name: str, input_dim: int, dtype: str) -> Any:
+def kernel_module(neuron: Neuron | FeatureNeuron, input_dim: int, dtype: str) -> Any:
     """Return the module made of :func:`kernel_source`; its functions are compiled at their first calls."""
-    return load_module(kernel_source(name, input_dim, dtype), label=f"ensemble_{name}_{input_dim}d_{dtype}")
+    return load_module(kernel_source(neuron, input_dim, dtype), label=f"ensemble_{neuron.label}_{input_dim}d_{dtype}")
 
 
 @cache
@@ -96,19 +97,20 @@ class EnsembleKernel:
         self, model: NetworkModel, points: NDArray[np.float64], *, max_points: int, seed: int, dtype: str
     ) -> None:
         real = np.dtype(dtype).type
-        tables = monomial_tables(len(points), max_points)
+        tables = monomial_tables(model.n_outputs * len(points), max_points)
         self.n_monomials = sum(map(len, tables))
-        self._module = kernel_module(model.neuron.name, model.input_dim, dtype)
-        scaled = np.ascontiguousarray(points * model.input_scale, dtype=dtype)
+        self._n_fields = model.n_outputs * len(points)
+        self._module = kernel_module(model.neuron, model.input_dim, dtype)
+        x, offsets, constants, splines = (np.ascontiguousarray(a, dtype=dtype) for a in model.arrays(points))
         scales = real(model.output_scale), real(model.output_bias)
         key = (np.uint64(word) for word in philox.key_words(seed))
-        self._arguments = (model.width, scaled, *scales, *key, *tables)
+        self._arguments = (model.width, x, offsets, constants, splines, *scales, *key, *tables)
 
     @property
     def seconds_per_group(self) -> float:
         """Rough cost of one group of lanes, from which callers choose how much to do at once."""
         width, points = self._arguments[0], self._arguments[1]
-        return 1e-9 * LANES * (width * (5 * (1 + points.shape[1]) + len(points)) + self.n_monomials)
+        return 1e-9 * LANES * (width * (5 * (1 + points.shape[1]) + self._n_fields) + self.n_monomials)
 
     def add(
         self, blocks: Sequence[int], sizes: Sequence[int], group0: int, group1: int, sums: NDArray[np.float64]
@@ -128,11 +130,11 @@ class EnsembleKernel:
         self._module.add_blocks(numbers, counts, group0, group1, *self._arguments, sums)
 
     def outputs(self, block: int, start: int, count: int) -> NDArray[np.floating[Any]]:
-        """Return the outputs of networks ``start`` to ``start + count - 1`` of a block, shape (count, n_points)."""
+        """Return the outputs of networks ``start`` to ``start + count - 1`` of a block, shape (count, n_fields)."""
         group0, group1 = start // LANES, -(-(start + count) // LANES)
-        width, points, *rest = self._arguments[:6]
-        result = np.empty((group1 - group0, len(points), LANES), dtype=points.dtype)
+        width, points, *rest = self._arguments[:-2]
+        result = np.empty((group1 - group0, self._n_fields, LANES), dtype=points.dtype)
         self._module.sample_block(block, group0, width, points, *rest, result)
-        flat = result.transpose(0, 2, 1).reshape(-1, len(points))
+        flat = result.transpose(0, 2, 1).reshape(-1, self._n_fields)
         begin = start - group0 * LANES
         return np.ascontiguousarray(flat[begin : begin + count])

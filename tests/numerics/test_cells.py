@@ -13,14 +13,21 @@ import numerics
 
 EXPORTED = {
     diagrams: [
-        "Action", "Architecture", "ConnectedCorrelators", "Correlator", "Diagrams", "FeynmanGraph", "FeynmanRules",
-        "Field", "Model", "Series", "Vertex", "aslatex", "bipartite", "complex_phi4", "cos_net", "count_diagrams",
-        "enumerate_diagrams", "expand_channels", "o_n", "one_variable_couplings", "phi4", "phi_n", "qed", "scalar",
-        "symbol", "total_weight", "write_tex", "yukawa",
+        "Action", "Architecture", "Ball", "ConnectedCorrelators", "Constant", "Correlator", "DeepArchitecture",
+        "Density", "DiagramStream", "Diagrams", "Discrete", "ExpectationIntegral", "FILTERS", "FeynmanGraph",
+        "FeynmanRules", "Field", "Gamma", "Gaussian", "IndependentSum", "InnerProduct", "LargeWidth", "Mixture",
+        "Model", "ModelPosition", "ModelStream", "Moments", "NeuronSum", "Series", "SmoothFamily", "SquareRoot",
+        "StreamPosition", "StudentT", "TiltedArchitecture", "Uniform", "UniformPhase", "Vertex", "aslatex",
+        "bipartite", "complex_phi4", "cos_net", "count_diagrams", "cumulants_from_moments", "deep_net",
+        "diagrams_to_order", "enumerate_diagrams", "erf_net", "evaluate", "expand_channels", "gauss_net",
+        "in_coordinates", "independent_sum", "iter_diagrams", "linear_net", "mixture", "moments_from_cumulants",
+        "network", "neuron_sum", "o_n", "one_variable_couplings", "phi4", "phi_n", "qed", "qgraf_filter",
+        "relu_net", "scalar", "scalar_net", "score_family", "symbol", "tilted", "total_weight",
+        "with_parameter_list", "write_tex", "yukawa",
     ],
     numerics: [
-        "Comparison", "Ensemble", "Estimate", "Kernel", "PointAction", "SchwingerDyson", "compare", "lower",
-        "point_action", "schwinger_dyson_test", "usable_gpu",
+        "Comparison", "EffectiveSampleSizeError", "Ensemble", "Estimate", "Kernel", "PointAction", "SchwingerDyson",
+        "compare", "lower", "point_action", "schwinger_dyson_test", "usable_gpu",
     ],
 }  # fmt: skip
 
@@ -110,3 +117,24 @@ def test_a_foreign_package_named_diagrams_is_reported(tmp_path):
     assert "ImportError" in done.stderr
     assert str(tmp_path / "diagrams" / "__init__.py") in done.stderr
     assert "virtual environment" in done.stderr
+
+
+def test_cell_5_independence_breaking():
+    from diagrams import cos_net
+
+    net = cos_net(input_dim=1)
+    from diagrams import neuron_sum
+
+    V = neuron_sum(net.w0**2) ** 2 / net.N**2
+    broken = net.tilted(V, strength="alpha")
+    Gc = broken.connected_correlators(max_points=4, order={"alpha": 1})
+    assert [exponents for exponents, _ in Gc[4].series.terms] == [(1, 0), (2, 1), (3, 1)]
+    assert not Gc[4].survives()
+    s0, s1, v = diagrams.symbol("sigma_w0"), diagrams.symbol("sigma_w1"), sympy.Rational(2, 3)
+    first_order = sum(Gc[2].series[k, 1] / net.N**k for k in (1, 2)).subs(
+        {diagrams.symbol("x_1"): v, diagrams.symbol("x_2"): 0}
+    )
+    expected = s1**2 * s0**6 / (2 * net.N**2) * sympy.exp(-(s0**2) * v**2 / 2)
+    expected *= 2 * (net.N + 2) * v**2 - s0**2 * v**4  # arXiv:2307.03223, section 2.3, this tilt worked out
+    at = {net.N: 7, s0: sympy.Rational(3, 2), s1: 2}
+    assert abs(float((first_order - expected).subs(at))) < 1e-14

@@ -11,6 +11,7 @@ import pytest
 import sympy
 
 from diagrams.architectures import Architecture, cos_net
+from numerics import blocks as blocks_module
 from numerics import ensemble as ensemble_module
 from numerics.backends import usable_gpu
 from numerics.ensemble import Block, Ensemble
@@ -126,18 +127,18 @@ def test_results_do_not_depend_on_threads_chunks_or_order(dtype, monkeypatch):
     assert np.array_equal(backwards.sums[::-1], reference)
     parts = [ensemble.block_sums(POINTS[1], blocks=ensemble.blocks[a:b]) for a, b in ((0, 50), (50, None))]
     assert np.array_equal(parts[0].merge(parts[1]).sums, reference)
-    monkeypatch.setattr(ensemble_module, "_SECONDS_PER_CALL", 0.0)  # one group of lanes at a time
+    monkeypatch.setattr(blocks_module, "_SECONDS_PER_CALL", 0.0)  # one group of lanes at a time
     assert np.array_equal(ensemble.block_sums(POINTS[1]).sums, reference)
 
 
 def test_large_blocks_are_cut_into_pieces(monkeypatch):
-    monkeypatch.setattr(ensemble_module, "_block_size", lambda n_nets: 700)
+    monkeypatch.setattr(ensemble_module, "block_size", lambda n_nets: 700)
     ensemble = Ensemble(net_at(3), n_nets=2000, seed=3)
     assert [b.n_nets for b in ensemble.blocks] == [700, 700, 600]
     whole = ensemble.block_sums(POINTS[1]).sums
-    monkeypatch.setattr(ensemble_module, "_SECONDS_PER_CALL", 0.0)
+    monkeypatch.setattr(blocks_module, "_SECONDS_PER_CALL", 0.0)
     assert np.array_equal(ensemble.block_sums(POINTS[1]).sums, whole)
-    monkeypatch.setattr(ensemble_module, "_NETS_PER_CALL", 256)
+    monkeypatch.setattr(blocks_module, "_NETS_PER_CALL", 256)
     assert monomial_sums(np, ensemble.sample(POINTS[1]), 4) == pytest.approx(whole.sum(axis=0), abs=1e-10)
 
 

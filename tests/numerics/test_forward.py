@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -7,9 +9,10 @@ from diagrams.architectures import cos_net
 from numerics.backends import usable_gpu
 from numerics.ensemble import Ensemble
 from numerics.estimators import monomial_sums
-from numerics.forward import NetworkModel, _neurons, network_outputs
+from numerics.forward import _raw_numbers, network_outputs
 from numerics.kernels import NEURONS, index_tuples, neuron_round
-from numerics.kernels.cpu import EnsembleKernel, kernel_source, monomial_tables
+from numerics.kernels.cpu import EnsembleKernel, monomial_tables
+from numerics.model import NetworkModel
 
 SEED = 2**40 + 3
 POINTS = np.random.default_rng(0).normal(size=(4, 5))
@@ -47,31 +50,56 @@ def test_compiled_kernel_in_float32(input_dim):
     assert sums[0] == pytest.approx(monomial_sums(np, phi.astype(float), 4), rel=0, abs=1e-6 * 300)
 
 
+GOLDEN = {
+    1: (5, [-0.4670452580959023, -0.25383493137610863, -1.8032374102157482, -1.793966713407285]),
+    2: (7, [0.20256343719625713, -0.20376237797002314, -0.9495135707171519, -0.027760548280114525]),
+}
+
+
+@pytest.mark.parametrize("input_dim", [1, 2])
+def test_the_stream_of_the_cos_net_is_what_it_always_was(input_dim):
+    width, golden = GOLDEN[input_dim]
+    net = cos_net(input_dim=input_dim, output_bias=input_dim == 1)
+    values = {"N": width, "sigma_w0": 1.3, "sigma_w1": 0.7} | ({"sigma_b1": 0.4} if input_dim == 1 else {})
+    x = np.linspace(-1, 1, 2 * input_dim).reshape(2, input_dim)
+    ensemble = Ensemble(net.at(**values), n_nets=300, seed=SEED, backend="numpy")
+    assert ensemble.sample(x, start=100, count=2).ravel() == pytest.approx(golden, rel=1e-13)
+
+
+def test_compiled_kernel_with_several_outputs_and_means():
+    net = cos_net(input_dim=5, output_dim=2, mean_w1=1, output_bias=True)
+    model = NetworkModel.of(net.at(N=7, sigma_w0=1.3, sigma_w1=0.7, sigma_b1=0.4))
+    kernel = EnsembleKernel(model, POINTS, max_points=3, seed=SEED, dtype="float64")
+    sums = np.zeros((1, kernel.n_monomials))
+    kernel.add([5], [300], 0, 3, sums)
+    phi = outputs(model, count=300)
+    assert phi.shape == (300, 8)
+    assert sums[0] == pytest.approx(monomial_sums(np, phi, 3), rel=0, abs=1e-13 * 300 * 10)
+
+
 def test_one_network_by_the_textbook_formula():
     model, x = model_of(3, 7), POINTS[:, :3]
     plan = neuron_round(model.neuron, 3, "float64")
     index = np.arange(2, dtype=np.uint64)
-    readout, weights, phases = _neurons(np, plan, 3, index, 5, np.arange(7, dtype=np.uint64), SEED, "float64")
-    w0, b0 = weights[1, :7] * 1.3 / np.sqrt(3), phases[1, :7] * 2 * np.pi
-    phi = (readout[1, :7] * 0.7 / np.sqrt(7) * np.cos(x @ w0.T + b0)).sum(axis=1)
-    unbiased = NetworkModel(*(getattr(model, f) for f in ("neuron", "input_dim", "width")), *_scales(model), 0.0)
+    normals, phases = _raw_numbers(np, model, plan, index, 5, np.arange(7, dtype=np.uint64), SEED, "float64")
+    w0, b0 = normals[1, :7, 1:] * 1.3 / np.sqrt(3), phases[1, :7, 0] * 2 * np.pi
+    phi = (normals[1, :7, 0] * 0.7 / np.sqrt(7) * np.cos(x @ w0.T + b0)).sum(axis=1)
+    unbiased = dataclasses.replace(model, output_bias=0.0)
     assert outputs(unbiased, count=2)[1] == pytest.approx(phi, rel=0, abs=1e-14)
-
-
-def _scales(model: NetworkModel) -> tuple[float, float]:
-    return model.input_scale, model.output_scale
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_parameters_have_their_densities(dtype):
+    model = model_of(2, 100)
     plan = neuron_round(NEURONS["cos"], 2, dtype)
     rounds, index = np.arange(100, dtype=np.uint64), np.arange(2000, dtype=np.uint64)
-    readout, weights, phases = _neurons(np, plan, 2, index, 0, rounds, SEED, dtype)
-    for normals in (readout, weights[..., 0], weights[..., 1]):
-        z = normals.astype(float).ravel()
+    normals, phases = _raw_numbers(np, model, plan, index, 0, rounds, SEED, dtype)
+    readout, first, second = np.moveaxis(normals, -1, 0)
+    for drawn in (readout, first, second):
+        z = drawn.astype(float).ravel()
         for power, moment, variance in ((1, 0, 1), (2, 1, 2), (3, 0, 15), (4, 3, 96), (6, 15, 10170)):
             assert abs((z**power).mean() - moment) < 5 * np.sqrt(variance / z.size)
-    assert abs((readout * weights[..., 0]).mean()) < 5 / np.sqrt(readout.size)
+    assert abs((readout * first).mean()) < 5 / np.sqrt(readout.size)
     waves = np.exp(2j * np.pi * phases.astype(float).ravel())
     assert max(abs((waves**k).mean()) for k in (1, 2, 3)) < 5 / np.sqrt(phases.size)
 
@@ -91,13 +119,6 @@ def test_cupy_is_the_same_ensemble():
 
     model = model_of(3, 20)
     assert cupy.asnumpy(outputs(model, count=300, xp=cupy)) == pytest.approx(outputs(model, count=300), abs=1e-12)
-
-
-def test_architectures_without_a_kernel_are_named():
-    with pytest.raises(
-        NotImplementedError, match=r"no ensemble kernel for the architecture 'tanh'; there is one for cos"
-    ):
-        kernel_source("tanh", 1, "float64")
 
 
 @pytest.mark.parametrize("max_points", [1, 2, 3, 4, 5, 6])

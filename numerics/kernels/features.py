@@ -1,0 +1,340 @@
+"""Neurons with any feature and any parameter densities: how they are drawn, and their printed source.
+
+A parameter is made of the numbers of the stream by one of a few rules (:class:`Draw`), and the feature is a sympy
+expression in parameters and coordinates that is printed into the compiled kernel and into array code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, cached_property
+from textwrap import indent
+from typing import Any
+
+import numpy as np
+
+from diagrams.typing import Expr
+from numerics._codegen import load_module
+from numerics._printer import Dialect, Writer, check_supported, eliminate_common
+from numerics.kernels import LANES, special_functions
+
+# rule -> (normals per parameter, uniform numbers, numbers that the rule needs, splines that it needs)
+RULES = {
+    "normal": (1, 0, 2, 0),  # mean + scale z
+    "uniform": (0, 1, 2, 0),  # lower + width u
+    "map": (1, 0, 2, 1),  # T(z), numerics.transport.quantile_map
+    "radial": (1, 0, 2, 1),  # a vector g m(|g|), numerics.transport.radial_map
+    "constant": (0, 0, 1, 0),
+}
+
+
+@dataclass(frozen=True)
+class Draw:
+    """The rule by which one parameter, or a vector of them, is made of the numbers of the stream.
+
+    Parameters
+    ----------
+    rule : str
+        A key of :data:`RULES`.
+    symbols : tuple of sympy.Symbol
+        What is drawn: one parameter, or the components of a vector for ``"radial"``.
+    """
+
+    rule: str
+    symbols: tuple[Expr, ...]
+
+    @property
+    def n_normals(self) -> int:
+        """Normals in use."""
+        return RULES[self.rule][0] * len(self.symbols)
+
+    @property
+    def n_uniforms(self) -> int:
+        """Uniform numbers in use."""
+        return RULES[self.rule][1]
+
+    @property
+    def n_numbers(self) -> int:
+        """Numbers that the rule is given."""
+        return RULES[self.rule][2]
+
+    @property
+    def n_tables(self) -> int:
+        """Splines that the rule is given."""
+        return RULES[self.rule][3]
+
+
+@dataclass(frozen=True)
+class FeatureNeuron:
+    """A neuron ``h(x; theta)`` given by an expression.
+
+    Parameters
+    ----------
+    name : str
+        Name of the architecture's feature.
+    draws : tuple of Draw
+        Output weights (one for each output), then the hidden parameters.
+    n_outputs : int
+        Output weights per neuron.
+    expression : sympy.Expr
+        The feature, in the hidden parameters and the coordinates.
+    coordinates : tuple of sympy.Symbol
+        The ``input_dim`` coordinates of a point.
+
+    Raises
+    ------
+    ValueError
+        If the expression holds symbols that are neither, or functions that cannot be evaluated.
+    """
+
+    name: str
+    draws: tuple[Draw, ...]
+    n_outputs: int
+    expression: Expr
+    coordinates: tuple[Expr, ...]
+
+    def __post_init__(self) -> None:
+        check_supported([self.expression])
+        if unknown := self.expression.free_symbols - {*self.parameters, *self.coordinates}:
+            raise ValueError(
+                f"the feature {self.expression} holds {', '.join(sorted(map(str, unknown)))}, which are neither random "
+                "parameters nor coordinates: give them numbers with net.at(...)"
+            )
+
+    @property
+    def label(self) -> str:
+        """Identifier for file names."""
+        return re.sub(r"\W", "_", f"{self.name}_{self.n_outputs}out")
+
+    @property
+    def hidden(self) -> tuple[Draw, ...]:
+        """Draws of the hidden parameters."""
+        return self.draws[self.n_outputs :]
+
+    @property
+    def parameters(self) -> tuple[Expr, ...]:
+        """Hidden parameters in the order in which they are drawn."""
+        return tuple(s for draw in self.hidden for s in draw.symbols)
+
+    @property
+    def n_uniforms(self) -> int:
+        """Uniform numbers per neuron."""
+        return sum(draw.n_uniforms for draw in self.draws)
+
+    def n_normals(self, input_dim: int) -> int:
+        """Return the normals per neuron."""
+        return sum(draw.n_normals for draw in self.draws)
+
+    @cached_property
+    def factors(self) -> tuple[Expr, Expr]:
+        """The feature as a factor that depends on parameters only, times the rest."""
+        amplitude, rest = self.expression.as_independent(*self.coordinates, as_Add=False)
+        return amplitude, rest
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FeatureNeuron, (self.name, self.draws, self.n_outputs, self.expression, self.coordinates)
+
+
+@cache
+def array_function(neuron: FeatureNeuron, dtype: str) -> Callable[[Any, list[Any], list[Any]], Any]:
+    """Return ``h(xp, parameters, coordinates)`` over arrays that broadcast."""
+    arguments = (*neuron.parameters, *neuron.coordinates)
+    names = {s: f"in_{i}" for i, s in enumerate(arguments)}
+    lines, result, _, _ = _statements(neuron.expression, "numpy", dtype, names)
+    head = f"def feature(np, special, {', '.join(names.values())}):"
+    text = "\n".join([head, *(f"    {line}" for line in lines), f"    return {result}", ""])
+    function = load_module(text, label=f"feature_{neuron.label}_{dtype}").feature
+
+    def evaluate(xp: Any, parameters: list[Any], coordinates: list[Any]) -> Any:
+        with np.errstate(all="ignore"):
+            return function(xp, special_functions(xp), *parameters, *coordinates)
+
+    return evaluate
+
+
+def _statements(
+    expression: Expr, language: str, dtype: str, names: dict[Expr, str]
+) -> tuple[list[str], str, set[str], dict[str, str]]:
+    """Return statements, the text of the value, the elementary functions and the named constants in use."""
+    writer = Writer(Dialect(language, dtype), names)
+    replacements, (reduced,) = eliminate_common((expression,))
+    for symbol, value in replacements:
+        writer.define(symbol, value)
+    result = writer.result(reduced)
+    return writer.lines, result, writer.elementary, writer.constants
+
+
+_PREPARE = """
+@njit(fastmath=FLAGS, error_model='numpy')
+def interpolate(table, low, inverse_step, scratch, source, target):
+    n = table.shape[0]
+    end = np.{dtype}(n)
+    for l in range(LANES):
+        s = (scratch[source + l] - low) * inverse_step
+        s = s if s > ZERO else ZERO
+        s = s if s < end else end
+        cell = min(np.int64(s), n - 1)
+        t = s - np.{dtype}(cell)
+        c = table[cell]
+        scratch[target + l] = ((c[3] * t + c[2]) * t + c[1]) * t + c[0]
+
+
+@njit(fastmath=FLAGS, error_model='numpy')
+def prepare(first, phase, constants, tables, normals, phases, scratch):
+    for j in range({n_normals}):
+        row = normals[(first + j) % 2, (first + j) // 2]
+        for l in range(LANES):
+            scratch[j * LANES + l] = row[l]
+    for j in range({n_uniforms}):
+        row = phases[phase + j]
+        for l in range(LANES):
+            scratch[({n_normals} + j) * LANES + l] = row[l] + np.{dtype}({middle})
+{draws}
+
+@njit(fastmath=FEATURE_FLAGS, error_model='numpy')
+def weigh(scratch):
+{constants_before}    for l in range(LANES):
+{amplitude}
+
+@njit(fastmath=FEATURE_FLAGS, error_model='numpy')
+def add_neuron(k, points, offsets, constants, tables, normals, phases, scratch, field):
+    prepare(k * {n_normals}, k * {n_uniforms}, constants, tables, normals, phases, scratch)
+    weigh(scratch)
+    n_points = points.shape[0]
+{constants_inside}    for i in range(n_points):
+{coordinates}{feature}
+"""
+
+
+class _Layout:
+    """Rows of the scratch buffer: raw numbers, then one row for each parameter, for lengths, and for h."""
+
+    def __init__(self, neuron: FeatureNeuron) -> None:
+        self.n_raw = neuron.n_normals(0) + neuron.n_uniforms
+        self.rows: dict[Any, int] = {}
+        for a, draw in enumerate(neuron.draws):
+            for j, symbol in enumerate(draw.symbols):
+                self.rows[a, j] = self.n_raw + len(self.rows)
+                if a >= neuron.n_outputs:
+                    self.rows[symbol] = self.rows[a, j]
+        self.length = self.n_raw + len(self.rows)
+        self.feature = self.length + 1
+        self.n_rows = self.length + 2
+
+    def at(self, key: Any) -> str:
+        """Return text for the entry of lane ``l``."""
+        return f"scratch[{(key if isinstance(key, int) else self.rows[key]) * LANES} + l]"
+
+
+def feature_source(neuron: FeatureNeuron, dtype: str) -> tuple[str, set[str], int]:
+    """Return the functions that draw and add one neuron, the elementary functions in use, and the rows of scratch."""
+    layout = _Layout(neuron)
+    names = {s: layout.at(s) for s in neuron.parameters}
+    amplitude, rest = neuron.factors
+    coordinates = {s: f"x{mu}" for mu, s in enumerate(neuron.coordinates)}
+    before = _statements(amplitude, "numba", dtype, names)
+    inside = _statements(rest, "numba", dtype, names | coordinates)
+    weights = [layout.at((a, 0)) for a in range(neuron.n_outputs)]
+    weigh = [*before[0], f"amplitude = {before[1]}", *(f"{w} *= amplitude" for w in weights)]
+    weigh = weigh if amplitude != 1 else ["pass"]
+    used = {s: c for s, c in coordinates.items() if rest.has(s)}
+    loads = [f"{x} = points[i, {list(coordinates).index(s)}]" for s, x in used.items()]
+    text = _PREPARE.format(
+        dtype=dtype, n_normals=neuron.n_normals(0), n_uniforms=neuron.n_uniforms,
+        middle=2.0**-33 if dtype == "float64" else 0.5,
+        draws=_draw_lines(neuron, layout, dtype), amplitude=indent("\n".join(weigh), " " * 8),
+        constants_before=_constant_lines(before[3]), constants_inside=_constant_lines(inside[3]),
+        coordinates="".join(f"        {line}\n" for line in loads),
+        feature=indent("\n".join(_feature_lines(inside[0], inside[1], weights, layout)), " " * 8),
+    )  # fmt: skip
+    return text, before[2] | inside[2], layout.n_rows
+
+
+def _constant_lines(constants: dict[str, str]) -> str:
+    return "".join(f"    {name} = np.float32({text})\n" for text, name in constants.items())
+
+
+def _feature_lines(lines: list[str], result: str, weights: list[str], layout: _Layout) -> list[str]:
+    """Return the lines that add ``weight h`` to the field of every output at point ``i``."""
+    body = [f"    {line}" for line in lines]
+    if len(weights) == 1:
+        return [
+            "value = field[i]", "for l in range(LANES):", *body, f"    value[l] += {weights[0]} * ({result})",
+        ]  # fmt: skip
+    loops = ["for l in range(LANES):", *body, f"    {layout.at(layout.feature)} = {result}"]
+    for a, weight in enumerate(weights):
+        loops += [
+            f"value = field[{a} * n_points + i]", "for l in range(LANES):",
+            f"    value[l] += {weight} * {layout.at(layout.feature)}",
+        ]  # fmt: skip
+    return loops
+
+
+def _draw_lines(neuron: FeatureNeuron, layout: _Layout, dtype: str) -> str:
+    """Return the lines that turn raw numbers into parameters."""
+    lines: list[str] = []
+    normal, uniform, number, table = 0, neuron.n_normals(0), 0, 0
+    for a, draw in enumerate(neuron.draws):
+        first = layout.at((a, 0))
+        raw = layout.at(uniform if draw.rule == "uniform" else normal)
+        given = [f"constants[{number + j}]" for j in range(draw.n_numbers)]
+        if draw.rule in ("normal", "uniform"):
+            lines += [f"c, s = {given[0]}, {given[1]}", "for l in range(LANES):", f"    {first} = c + s * {raw}"]
+        elif draw.rule == "constant":
+            lines += [f"c = {given[0]}", "for l in range(LANES):", f"    {first} = c"]
+        elif draw.rule == "map":
+            lines.append(_spline(table, given, normal, layout.rows[a, 0]))
+        else:
+            raws = [layout.at(normal + j) for j in range(len(draw.symbols))]
+            length = layout.at(layout.length)
+            squares = " + ".join(f"{r} * {r}" for r in raws)
+            lines += ["for l in range(LANES):", f"    {length} = np.sqrt({squares})"]
+            lines += [_spline(table, given, layout.length, layout.length), "for l in range(LANES):"]
+            lines += [f"    {layout.at((a, j))} = {r} * {length}" for j, r in enumerate(raws)]
+        normal, uniform = normal + draw.n_normals, uniform + draw.n_uniforms
+        number, table = number + draw.n_numbers, table + draw.n_tables
+    return indent("\n".join(lines), " " * 4) + "\n"
+
+
+def _spline(table: int, given: list[str], source: int, target: int) -> str:
+    places = f"{source * LANES}, {target * LANES}"
+    return f"interpolate(tables[{table}], {given[0]}, {given[1]}, scratch, {places})"
+
+
+def drawn(xp: Any, neuron: FeatureNeuron, normals: Any, uniforms: Any, numbers: Any, tables: Any) -> list[Any]:
+    """Return the parameters, output weights first, from raw numbers by the rules of the draws.
+
+    Parameters
+    ----------
+    xp : module
+    neuron : FeatureNeuron
+    normals, uniforms : arrays (networks, neurons, n_normals or n_uniforms)
+    numbers : sequence of float or of array (networks, 1)
+        The numbers of all draws, one draw after the other.
+    tables : sequence of Transport
+
+    Returns
+    -------
+    list of arrays (networks, neurons)
+    """
+    result: list[Any] = []
+    normal, uniform, number, table = 0, 0, 0, 0
+    for draw in neuron.draws:
+        given = [xp.asarray(v, dtype=normals.dtype) for v in numbers[number : number + draw.n_numbers]]
+        raw = [normals[..., normal + j] for j in range(draw.n_normals)] or [
+            uniforms[..., uniform : uniform + 1][..., 0]
+        ]
+        if draw.rule in ("normal", "uniform"):
+            result.append(given[0] + given[1] * raw[0])
+        elif draw.rule == "constant":
+            result.append(given[0] + xp.zeros(normals.shape[:2], dtype=normals.dtype))
+        elif draw.rule == "map":
+            result.append(tables[table](xp, raw[0]))
+        else:
+            factor = tables[table](xp, xp.sqrt(sum(r * r for r in raw)))
+            result += [r * factor for r in raw]
+        normal, uniform = normal + draw.n_normals, uniform + draw.n_uniforms
+        number, table = number + draw.n_numbers, table + draw.n_tables
+    return result

@@ -1,0 +1,231 @@
+"""NetworkModel: how the networks of an architecture with numbers for all parameters are drawn and evaluated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+import sympy
+from numpy.typing import NDArray
+
+from diagrams.architectures import Architecture
+from diagrams.distributions import Constant, Distribution, Gaussian, Uniform, UniformPhase
+from diagrams.features import Feature
+from diagrams.momenta import MODULUS, RadialDistribution
+from diagrams.symbols import coordinates
+from diagrams.typing import Expr
+from numerics.kernels import NEURONS, Neuron
+from numerics.kernels.features import Draw, FeatureNeuron
+from numerics.transport import N_CELLS, Transport, quantile_map, radial_map
+
+Floats: TypeAlias = NDArray[np.float64]
+Number: TypeAlias = Any  # a float, or an array with one number for each network
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkModel:
+    """What a backend needs to draw and evaluate the networks of one architecture.
+
+    In array code every number may be an array with one number for each network.
+
+    Parameters
+    ----------
+    neuron : Neuron or FeatureNeuron
+        How a hidden neuron is drawn and evaluated.
+    input_dim, width : int
+        Components of a point, and neurons per network.
+    input_scale : float
+        Factor on the coordinates that makes w.x of standard normal w the argument of the activation (Neuron only).
+    output_scale : float
+        Factor on the sum over neurons: the standard deviation of an output weight where weights are drawn as standard
+        normals, else one.
+    output_bias : float
+        Standard deviation of the output bias.
+    constants : tuple of float
+        For a Neuron: standard deviation of the hidden bias, then standard deviation and mean of an output weight. For
+        a FeatureNeuron the numbers of its draws.
+    offset : pair of float
+        The offset of the argument is ``offset[0] + offset[1] |x|^2``.
+    tables : tuple of Transport
+        Splines of the draws of a FeatureNeuron.
+    """
+
+    neuron: Neuron | FeatureNeuron
+    input_dim: int
+    width: int
+    input_scale: Number
+    output_scale: Number
+    output_bias: Number
+    constants: tuple[Number, ...] = (0.0, 1.0, 0.0)
+    offset: tuple[Number, Number] = (0.0, 0.0)
+    tables: tuple[Transport, ...] = ()
+
+    @property
+    def n_outputs(self) -> int:
+        """Components of the field at a point."""
+        return self.neuron.n_outputs
+
+    @classmethod
+    def of(cls, architecture: Architecture) -> NetworkModel:
+        """Return the model of an architecture with numbers for all parameters.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is still symbolic.
+        NotImplementedError
+            If the networks of the architecture cannot be drawn.
+        """
+        architecture.parameter_values()
+        return model_of(architecture)
+
+    def offsets(self, xp: Any, points: Any) -> Any:
+        """Return what is added to the argument at each point: (n_points,), or (n, n_points) for numbers per network."""
+        squares = (points * points).sum(axis=-1)
+        constant, slope = (xp.asarray(v, dtype=xp.float64)[..., None] for v in self.offset)
+        return constant + slope * squares
+
+    def arrays(self, points: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+        """Return scaled points, offsets, constants and tables, as the compiled kernel takes them."""
+        tables = [t.coefficients for t in self.tables] or [np.zeros((N_CELLS, 4))]
+        return points * self.input_scale, self.offsets(np, points), np.array(self.constants), np.array(tables)
+
+    def slice(self, start: int, stop: int) -> NetworkModel:
+        """Return the model of a range of networks, where numbers are given for each network."""
+
+        def cut(value: Number) -> Number:
+            return value[start:stop] if np.ndim(value) else value
+
+        return replace(
+            self,
+            input_scale=cut(self.input_scale), output_scale=cut(self.output_scale), output_bias=cut(self.output_bias),
+            constants=tuple(map(cut, self.constants)), offset=(cut(self.offset[0]), cut(self.offset[1])),
+        )  # fmt: skip
+
+
+def number(value: Expr, values: dict[sympy.Symbol, Floats] | None = None) -> Number:
+    """Return an expression as a float, or as an array where symbols have one number for each network."""
+    expression = sympy.sympify(value)
+    if not values or not (used := sorted(expression.free_symbols & set(values), key=str)):
+        return float(expression)
+    return np.asarray(sympy.lambdify(used, expression, "numpy")(*(values[s] for s in used)), dtype=np.float64)
+
+
+def model_of(architecture: Architecture, values: dict[sympy.Symbol, Floats] | None = None) -> NetworkModel:
+    """Return the model of an architecture whose remaining symbols have one value for each network.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    values : mapping from symbol to array (n_networks,), optional
+
+    Raises
+    ------
+    NotImplementedError
+        If the networks cannot be drawn.
+    """
+    width = int(architecture.width)
+    bias = number(architecture.sigma_b1, values)
+    weight = output_law(architecture)
+    kind = NEURONS.get(architecture.feature.name)
+    if kind is not None and isinstance(weight, Gaussian) and (laws := _standard_laws(architecture.feature)):
+        return _argument_model(architecture, kind, weight, laws, bias, values)
+    return _feature_model(architecture, weight, bias, width, values)
+
+
+def output_law(architecture: Architecture) -> Distribution:
+    """Return the density of one output weight."""
+    return architecture.readout.scaled(1 / sympy.sqrt(architecture.width))
+
+
+def _standard_laws(feature: Feature) -> tuple[Gaussian, Distribution | None] | None:
+    """Return weights and bias if they are what the kernels of :data:`NEURONS` draw."""
+    laws = [law for _, law in feature.distributions]
+    if not isinstance(laws[0], Gaussian) or laws[0].mean != 0 or len(laws) > 2:
+        return None
+    wanted = UniformPhase if feature.name == "cos" else Gaussian
+    if feature.name == "cos" and len(laws) < 2:
+        return None
+    return (laws[0], laws[1] if len(laws) > 1 else None) if all(isinstance(b, wanted) for b in laws[1:]) else None
+
+
+def _argument_model(
+    architecture: Architecture,
+    kind: Neuron,
+    weight: Gaussian,
+    laws: tuple[Gaussian, Distribution | None],
+    bias: Number,
+    values: dict[sympy.Symbol, Floats] | None,
+) -> NetworkModel:
+    weights, hidden = laws
+    has_mean = weight.mean != 0
+    deviation = number(sympy.sqrt(weight.variance), values)
+    spread = hidden.variance if isinstance(hidden, Gaussian) else sympy.S.Zero
+    shape = {"n_outputs": architecture.output_dim, "has_mean": has_mean} | ({"bias": "none"} if hidden is None else {})
+    scale = number(sympy.sqrt(weights.variance), values) * kind.argument_unit
+    offset = (number(-spread, values), number(-weights.variance, values)) if kind.has_offset else (0.0, 0.0)
+    return NetworkModel(
+        replace(kind, **shape), architecture.input_dim, int(architecture.width), scale,
+        1.0 if has_mean else deviation, bias,
+        (number(sympy.sqrt(spread), values), deviation, number(weight.mean, values)), offset,
+    )  # fmt: skip
+
+
+def _feature_model(
+    architecture: Architecture, weight: Distribution, bias: Number, width: int,
+    values: dict[sympy.Symbol, Floats] | None,
+) -> NetworkModel:  # fmt: skip
+    feature, dim = architecture.feature, architecture.input_dim
+    readouts = tuple((sympy.Dummy(f"W1_{a}"),) for a in range(architecture.output_dim))
+    blocks = [(block, weight) for block in readouts] + list(feature.distributions)
+    draws: list[Draw] = []
+    constants: list[Number] = []
+    tables: list[Transport] = []
+    for symbols, law in blocks:
+        for draw, numbers, spline in _draws(tuple(symbols), law, values):
+            draws.append(draw)
+            constants += numbers
+            tables += spline
+    places = coordinates(1, dim)
+    expression = sympy.nsimplify(e, rational=True) if (e := feature.expression(places)).has(sympy.Float) else e
+    neuron = FeatureNeuron(feature.name, tuple(draws), architecture.output_dim, expression, places)
+    return NetworkModel(neuron, dim, width, 1.0, 1.0, bias, tuple(constants), tables=tuple(tables))
+
+
+def _draws(
+    symbols: tuple[sympy.Symbol, ...], law: Distribution, values: dict[sympy.Symbol, Floats] | None
+) -> list[tuple[Draw, list[Number], list[Transport]]]:
+    """Return the rules for a block of parameters, each with its numbers and splines."""
+    if isinstance(law, Gaussian):
+        numbers = [number(law.mean, values), number(sympy.sqrt(law.variance), values)]
+        return [(Draw("normal", (s,)), numbers, []) for s in symbols]
+    if isinstance(law, (Uniform, UniformPhase)):
+        lower, upper = law.support
+        numbers = [number(lower, values), number(upper - lower, values)]
+        return [(Draw("uniform", (s,)), numbers, []) for s in symbols]
+    if isinstance(law, Constant):
+        return [(Draw("constant", (s,)), [number(law.value, values)], []) for s in symbols]
+    if law.free_symbols:
+        raise NotImplementedError(
+            f"{law} has random parameters {sorted(map(str, law.free_symbols))}: a density shared by a mixture can be "
+            "Gaussian, uniform or constant"
+        )
+    if isinstance(law, RadialDistribution):
+        table = radial_map(_array_function(MODULUS, law.profile), float(law.radius), law.dim)
+        return [(Draw("radial", symbols), [table.low, table.inverse_step], [table])]
+    table = spline_of(law)
+    return [(Draw("map", (s,)), [table.low, table.inverse_step], [table]) for s in symbols]
+
+
+def spline_of(law: Distribution) -> Transport:
+    """Return the map that makes a draw of a one-dimensional density of a standard normal."""
+    x = sympy.Dummy("x", real=True)
+    density = _array_function(x, law.density(x))
+    lower, upper = (float(end) for end in law.support)
+    return quantile_map(density, lower, upper)
+
+
+def _array_function(x: sympy.Symbol, expression: Expr) -> Any:
+    function = sympy.lambdify(x, sympy.sympify(expression), ["numpy", "scipy"])
+    return lambda values: np.broadcast_to(np.asarray(function(values), dtype=np.float64), np.shape(values))

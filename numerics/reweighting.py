@@ -1,0 +1,181 @@
+r"""Deformed ensembles from independent networks: weights for finite strengths, joint cumulants for derivatives.
+
+With :math:`P(\theta; \alpha) \propto P_0(\theta) e^{L(\alpha; \theta)}`, averages are
+:math:`\langle O \rangle_\alpha = E_0[O e^L] / E_0[e^L]`, and with the Taylor coefficients :math:`L_k` of L
+
+.. math:: \frac{d}{d\alpha} \kappa_\alpha(\phi_1 \ldots \phi_n)\Big|_0 = \kappa_0(\phi_1 \ldots \phi_n, L_1), \qquad
+          \frac{d^2}{d\alpha^2} \kappa_\alpha\Big|_0 = \kappa_0(\ldots, L_1, L_1) + 2 \kappa_0(\ldots, L_2).
+
+A joint cumulant with one more entry is the product rule applied to the cumulant: it is *not* a covariance with a
+product of estimated cumulants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numerics.estimators import (
+    BlockSums,
+    Cumulants,
+    cumulants_of_means,
+    estimate_cumulants,
+    jackknife,
+    monomial_sums,
+    n_monomials,
+)
+from numerics.kernels import index_tuples
+
+Floats = NDArray[np.float64]
+
+#: Effective samples below which a reweighted estimate and its error are not to be trusted.
+MIN_EFFECTIVE_SAMPLES = 200
+
+
+class EffectiveSampleSizeError(ArithmeticError):
+    """The weights are so uneven that a few networks make up the estimate.
+
+    Parameters
+    ----------
+    message : str
+    estimate : Estimate
+        The estimate that is not to be trusted.
+    """
+
+    def __init__(self, message: str, estimate: Any) -> None:
+        super().__init__(message)
+        self.estimate = estimate
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return EffectiveSampleSizeError, (self.args[0], self.estimate)
+
+
+@dataclass(frozen=True, eq=False)
+class WeightedSums:
+    """Sums of weights and of weighted monomials over blocks; the weights have a common factor.
+
+    Parameters
+    ----------
+    n_fields, max_points : int
+    counts : array (n_blocks,) of int
+        Samples per block.
+    weights, squares : array (n_blocks,)
+        Sums of the weights and of their squares.
+    sums : array (n_blocks, n_monomials)
+        Sums of weight times monomial.
+    """
+
+    n_fields: int
+    max_points: int
+    counts: NDArray[np.int64]
+    weights: Floats
+    squares: Floats
+    sums: Floats
+
+    @property
+    def effective_samples(self) -> float:
+        """(sum of weights)^2 / (sum of squared weights)."""
+        return float(self.weights.sum() ** 2 / self.squares.sum())
+
+    def cumulants(self, order: int) -> Cumulants:
+        """Return self-normalised cumulants of one order, with their bias in 1/n removed by the jackknife."""
+        total, weight = self.sums.sum(axis=0), self.weights.sum()
+        sets = np.vstack([total, total - self.sums]) / np.concatenate([[weight], weight - self.weights])[:, None]
+        ends = [n_monomials(self.n_fields, g) for g in range(order + 1)]
+        means = [sets[:, a:b] for a, b in pairwise(ends)]
+        indices = index_tuples(self.n_fields, order)
+        values = cumulants_of_means(means, indices)
+        corrected, deviations = jackknife(values[0], values[1:], self.counts)
+        return Cumulants(indices, corrected, deviations)
+
+
+def weighted_sums(
+    blocks: Iterator[tuple[int, Iterator[tuple[Any, Floats]]]], n_fields: int, max_points: int
+) -> WeightedSums:
+    """Return the sums over blocks of outputs with log weights.
+
+    Parameters
+    ----------
+    blocks : iterator of (n_nets, iterator of (outputs (n, n_fields), log weights (1, n)))
+    n_fields, max_points : int
+
+    Raises
+    ------
+    FloatingPointError
+        If a log weight or an output is not finite.
+    """
+    counts, logs, sums = [], [], []
+    for n_nets, parts in blocks:
+        scale, total = -np.inf, np.zeros(2 + n_monomials(n_fields, max_points))
+        for phi, (log_weight,) in parts:
+            top = max(scale, float(log_weight.max()))
+            weight = np.exp(log_weight - top)
+            head = np.array([weight.sum(), (weight**2).sum()])
+            part = np.concatenate([head, monomial_sums(np, np.asarray(phi, dtype=np.float64), max_points, weight)])
+            total = _rescaled(total, scale - top) + part
+            scale = top
+        counts.append(n_nets)
+        logs.append(scale)
+        sums.append(total)
+    table = np.array([_rescaled(t, log - max(logs)) for t, log in zip(sums, logs, strict=True)])
+    if not np.isfinite(table).all():
+        raise FloatingPointError("weights or outputs are not finite: the strength, points or parameters are too large")
+    return WeightedSums(n_fields, max_points, np.array(counts), table[:, 0], table[:, 1], table[:, 2:])
+
+
+def _rescaled(total: Floats, log_factor: float) -> Floats:
+    """Return sums of weights (and of their squares, the second entry) after all weights take a common factor."""
+    factor = np.exp(log_factor)
+    powers = np.full(len(total), factor)
+    powers[1] = factor**2
+    return np.where(total == 0, 0.0, total * powers)
+
+
+def derivative_sums(
+    blocks: Iterator[tuple[int, Iterator[tuple[Any, Floats]]]], n_fields: int, max_degree: int
+) -> BlockSums:
+    """Return block sums of the columns (outputs, log-density coefficients L_1, L_2, ...).
+
+    Parameters
+    ----------
+    blocks : iterator of (n_nets, iterator of (outputs (n, n_fields), coefficients (n_coefficients, n)))
+    n_fields, max_degree : int
+    """
+    counts, rows = [], []
+    shift: Floats | None = None
+    for n_nets, parts in blocks:
+        row: Any = 0.0
+        for phi, coefficients in parts:
+            if shift is None:  # a few digits of the mean: cumulants do not depend on it, rounding errors do
+                shift = np.concatenate([np.zeros(n_fields), coefficients.mean(axis=1).round(12)])
+            columns = np.concatenate([np.asarray(phi, dtype=np.float64), coefficients.T], axis=1) - shift
+            row = row + monomial_sums(np, columns, max_degree)
+        counts.append(n_nets)
+        rows.append(row)
+    table = np.array(rows)
+    if not np.isfinite(table).all():
+        raise FloatingPointError("sums are not finite: points or parameters are too large")
+    if shift is None:
+        raise ValueError("there are no blocks")
+    return BlockSums(len(shift), max_degree, np.array(counts), table, shift)
+
+
+def derivative_cumulants(sums: BlockSums, n_fields: int, n: int, order: int) -> Cumulants:
+    """Return the estimate of the derivative of the n-point cumulant, of first or second order, at strength zero."""
+    fields = index_tuples(n_fields, n)
+
+    def joint(*extra: int) -> Cumulants:
+        columns = [np.full((len(fields), 1), n_fields + k) for k in extra]
+        return estimate_cumulants(sums, n + len(extra), np.hstack([fields, *columns]))
+
+    parts: Sequence[tuple[int, Cumulants]] = [(1, joint(*[0] * order))]
+    if order == 2 and sums.n_points > n_fields + 1:
+        parts = [*parts, (2, joint(1))]
+    values = sum(factor * part.values for factor, part in parts)
+    deviations = sum(factor * part.deviations for factor, part in parts)
+    return Cumulants(fields, np.asarray(values), np.asarray(deviations))
