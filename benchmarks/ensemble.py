@@ -13,7 +13,7 @@ import importlib.util
 import os
 import time
 from collections.abc import Callable
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, product
 from pathlib import Path
 from typing import Any
 
@@ -23,52 +23,72 @@ import numba
 import numpy as np
 from _record import write
 
-from diagrams.architectures import cos_net
-from numerics.forward import NetworkModel
-from numerics.kernels import LANES
+from diagrams.architectures import cos_net, erf_net, gauss_net, relu_net
+from numerics.kernels import LANES, special_functions
 from numerics.kernels.cpu import EnsembleKernel
+from numerics.model import NetworkModel
 
 N_POINTS = 6
 PAIRS = np.array(list(combinations_with_replacement(range(N_POINTS), 2)))
+NETS = {"cos": cos_net, "relu": relu_net, "erf": erf_net, "gauss": gauss_net}
+SPREAD = 0.3  # standard deviation of the hidden bias, where it is not a phase
 BATCHES = (64, 256, 1024)  # networks at a time; the best is reported
 SECONDS = {True: 0.15, False: 0.6}  # CPU time of one repetition
 
 
-def numpy_batch(input_dim: int, dtype: str, width: int, size: int, points: np.ndarray) -> Callable[[], Any]:
+def hidden(lib: Any, name: str, argument: Any, squares: Any) -> Any:
+    """Return the feature in numpy or torch; ``squares`` is |x|^2 / d of each point."""
+    if name == "relu":
+        return lib.relu(argument) if hasattr(lib, "relu") else np.maximum(argument, 0)
+    if name == "erf":
+        return lib.erf(argument) if hasattr(lib, "erf") else special_functions(np).erf(argument)
+    return lib.cos(argument) if name == "cos" else lib.exp(argument - (squares + SPREAD**2))
+
+
+def numpy_batch(name: str, input_dim: int, dtype: str, width: int, size: int, points: np.ndarray) -> Callable[[], Any]:
     rng = np.random.Generator(np.random.SFC64(0))
     x, real = points.astype(dtype), np.dtype(dtype).type
+    squares = (x * x).sum(axis=1) / real(input_dim)
 
     def run() -> Any:
         w0 = rng.standard_normal((size, width, input_dim), dtype=real) * real(input_dim**-0.5)
         w1 = rng.standard_normal((size, 1, width), dtype=real)
-        b0 = rng.random((size, width, 1), dtype=real) * real(2 * np.pi)
-        phi = np.matmul(w1, np.cos(w0 @ x.T + b0))[:, 0] * real(width**-0.5)
+        if name == "cos":
+            b0 = rng.random((size, width, 1), dtype=real) * real(2 * np.pi)
+        else:
+            b0 = rng.standard_normal((size, width, 1), dtype=real) * real(SPREAD)
+        phi = np.matmul(w1, hidden(np, name, w0 @ x.T + b0, squares))[:, 0] * real(width**-0.5)
         pairs = phi[:, PAIRS[:, 0]] * phi[:, PAIRS[:, 1]]
         return phi.sum(0), pairs.sum(0), pairs.T @ phi, pairs.T @ pairs
 
     return run
 
 
-def torch_batch(input_dim: int, dtype: str, width: int, size: int, points: np.ndarray) -> Callable[[], Any]:
+def torch_batch(name: str, input_dim: int, dtype: str, width: int, size: int, points: np.ndarray) -> Callable[[], Any]:
     import torch
 
     torch.set_num_threads(1)
     kind = getattr(torch, dtype)
     x, left, right = torch.tensor(points, dtype=kind), *torch.tensor(PAIRS).T
+    squares = (x * x).sum(1) / input_dim
 
     def run() -> Any:
         w0 = torch.randn(size, width, input_dim, dtype=kind) * input_dim**-0.5
         w1 = torch.randn(size, 1, width, dtype=kind)
-        b0 = torch.rand(size, width, 1, dtype=kind) * (2 * np.pi)
-        phi = torch.matmul(w1, torch.cos(w0 @ x.T + b0))[:, 0] * width**-0.5
+        if name == "cos":
+            b0 = torch.rand(size, width, 1, dtype=kind) * (2 * np.pi)
+        else:
+            b0 = torch.randn(size, width, 1, dtype=kind) * SPREAD
+        phi = torch.matmul(w1, hidden(torch, name, w0 @ x.T + b0, squares))[:, 0] * width**-0.5
         pairs = phi[:, left] * phi[:, right]
         return phi.sum(0), pairs.sum(0), pairs.T @ phi, pairs.T @ pairs
 
     return run
 
 
-def compiled(input_dim: int, dtype: str, width: int, n_blocks: int, points: np.ndarray) -> Callable[[], Any]:
-    model = NetworkModel.of(cos_net(input_dim=input_dim).at(N=width, sigma_w0=1, sigma_w1=1))
+def compiled(name: str, input_dim: int, dtype: str, width: int, n_blocks: int, points: np.ndarray) -> Callable[[], Any]:
+    bias = {} if name == "cos" else {"sigma_b0": SPREAD}
+    model = NetworkModel.of(NETS[name](input_dim=input_dim).at(N=width, sigma_w0=1, sigma_w1=1, **bias))
     kernel = EnsembleKernel(model, points, max_points=4, seed=0, dtype=dtype)
     blocks, sizes, sums = list(range(n_blocks)), [8 * LANES] * n_blocks, np.zeros((n_blocks, kernel.n_monomials))
     return lambda: kernel.add(blocks, sizes, 0, 8, sums)
@@ -81,13 +101,13 @@ def cpu_seconds(run: Callable[[], Any], repeat: int) -> float:
     return (time.process_time() - start) / repeat
 
 
-def measure(input_dim: int, dtype: str, width: int, *, quick: bool) -> dict[str, Any]:
+def measure(net: str, input_dim: int, dtype: str, width: int, *, quick: bool) -> dict[str, Any]:
     points = np.linspace(-1, 1, N_POINTS * input_dim).reshape(N_POINTS, input_dim)
     n_blocks = max(2, round(SECONDS[quick] * 1e8 / (8 * LANES * (width + 10)))) // 2 * 2
-    runs = {("numba", 8 * LANES * n_blocks): compiled(input_dim, dtype, width, n_blocks, points)}
+    runs = {("numba", 8 * LANES * n_blocks): compiled(net, input_dim, dtype, width, n_blocks, points)}
     peers = {"numpy": numpy_batch} | ({"torch": torch_batch} if importlib.util.find_spec("torch") else {})
     for name, make in peers.items():
-        runs |= {(name, size): make(input_dim, dtype, width, size, points) for size in BATCHES}
+        runs |= {(name, size): make(net, input_dim, dtype, width, size, points) for size in BATCHES}
     threads = numba.get_num_threads()
     numba.set_num_threads(1)
     repeats = {key: max(1, round(SECONDS[quick] / cpu_seconds(run, 2))) for key, run in runs.items()}
@@ -97,7 +117,14 @@ def measure(input_dim: int, dtype: str, width: int, *, quick: bool) -> dict[str,
             rate = size / cpu_seconds(run, repeats[name, size])
             rates[name] = max(rates.get(name, 0.0), rate)
     numba.set_num_threads(threads)
-    return {"input_dim": input_dim, "dtype": dtype, "width": width, **rates, "wall": wall_rate(runs, quick=quick)}
+    return {
+        "net": net,
+        "input_dim": input_dim,
+        "dtype": dtype,
+        "width": width,
+        **rates,
+        "wall": wall_rate(runs, quick=quick),
+    }
 
 
 def wall_rate(runs: dict[tuple[str, int], Callable[[], Any]], *, quick: bool) -> float:
@@ -111,6 +138,13 @@ def wall_rate(runs: dict[tuple[str, int], Callable[[], Any]], *, quick: bool) ->
     return size / best
 
 
+def cases(*, quick: bool) -> list[tuple[str, int, str, int]]:
+    """Return (net, input_dim, dtype, width): the Cos-net in full, the other nets at one width."""
+    cos = product(["cos"], (1, 2), ("float32", "float64"), (100,) if quick else (10, 100, 1000))
+    others = product(["relu", "erf", "gauss"], (1,) if quick else (1, 2), ("float32", "float64"), (100,))
+    return [*sorted(cos, key=lambda case: case[3]), *others]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer cases and repetitions, under a minute")
@@ -119,16 +153,14 @@ def main() -> None:
     rows = []
     names = ["numba", "numpy"] + (["torch"] if importlib.util.find_spec("torch") else [])
     heads = [f"{n}/s/core" for n in names] + ["ratio", f"wall, {numba.get_num_threads()} threads"]
-    print(f"{'case':>22}" + "".join(f"{head:>17}" for head in heads))
-    for width in (100,) if arguments.quick else (10, 100, 1000):
-        for input_dim in (1, 2):
-            for dtype in ("float32", "float64"):
-                row = measure(input_dim, dtype, width, quick=arguments.quick)
-                row["ratio"] = row["numba"] / max(row[name] for name in names[1:])
-                rows.append(row)
-                rates = "".join(f"{row[name]:17.4g}" for name in names)
-                case = f"cos d={input_dim} {dtype} N={width}"
-                print(f"{case:>22}{rates}{row['ratio']:17.1f}{row['wall']:17.4g}", flush=True)
+    print(f"{'case':>24}" + "".join(f"{head:>17}" for head in heads))
+    for net, input_dim, dtype, width in cases(quick=arguments.quick):
+        row = measure(net, input_dim, dtype, width, quick=arguments.quick)
+        row["ratio"] = row["numba"] / max(row[name] for name in names[1:])
+        rows.append(row)
+        rates = "".join(f"{row[name]:17.4g}" for name in names)
+        case = f"{net} d={input_dim} {dtype} N={width}"
+        print(f"{case:>24}{rates}{row['ratio']:17.1f}{row['wall']:17.4g}", flush=True)
     if arguments.out:
         threads = numba.get_num_threads()
         unit = "networks per second"
