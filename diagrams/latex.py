@@ -21,10 +21,10 @@ from diagrams.collection import Diagrams
 from diagrams.correlators import ConnectedCorrelators, Correlator
 from diagrams.deep import DeepArchitecture
 from diagrams.deformed import DeformedArchitecture
+from diagrams.functionals import functional_terms
 from diagrams.mixtures import Mixture
 from diagrams.nonidentical import IndependentSum
 from diagrams.pointfunctions import PointFunction
-from diagrams.rules import FeynmanRules
 from diagrams.series import Exponents, Series
 from diagrams.symbols import symbol
 from diagrams.theory import Action
@@ -274,25 +274,11 @@ def _local_lines(action: Action) -> list[str]:
     return [rf"S[\phi] ={{}} & {kinetic} + \int d^dx\; {' + '.join(terms)}"]
 
 
-def functionals_by_order(action: Action) -> list[tuple[Exponents, list[Expr]]]:
-    """Return the terms of a reconstructed action, one for each diagram with exchangeable legs, order by order.
-
-    Fields appear as ``psi``, the inverse two-point function acting on phi.
-    """
-    rules: FeynmanRules = action.reconstruction_rules
-    orders: dict[Exponents, list[Expr]] = {}
-    for n, series in action.couplings:
-        for key, found in series.sources.items():
-            if not (n == 2 and not any(key)):
-                orders.setdefault(key, []).extend(rules.functional(d) for d in found)
-    return sorted(orders.items())
-
-
 def _reconstructed_lines(action: Action, terms_per_line: int) -> list[str]:
     series = action.couplings[0][1]
     lines = [rf"S[\phi] ={{}} & {action.kinetic_latex}"]
-    for key, terms in functionals_by_order(action):
-        body = _broken([expression_latex(t) for t in terms], terms_per_line)
+    for key, terms in functional_terms(action):
+        body = _broken([expression_latex(t) for _, t in terms], terms_per_line)
         lines += ["& " + line for line in _bracketed(series.power_latex(key), body, first=False)]
     assert action.remainder is not None
     lines = _with_tail(lines, rf"O\!\left({series.power_latex(_first_omitted(action))}\right)")
@@ -316,9 +302,9 @@ def action_text(action: Action) -> str:
         return f"S[phi] = ∫dx [ 1/2 (∇phi)^2 + 1/2 {action.mass}^2 phi^2 + " + " + ".join(terms) + " ]"
     series = action.couplings[0][1]
     lines = ["S[phi] = 1/2 ∫dx_1 dx_2 phi(x_1) D(x_1, x_2) phi(x_2)"]
-    for key, terms in functionals_by_order(action):
+    for key, found in functional_terms(action):
         lines.append(f"  + {series.power_text(key)} * [")
-        for i, term in enumerate(terms):
+        for i, (_, term) in enumerate(found):
             text = plain_text(term)
             lines.append(
                 "      " + (f"- {text[1:]}" if text.startswith("-") else f"  {text}" if i == 0 else f"+ {text}")

@@ -107,6 +107,7 @@ def reconstruct_action(correlators: ConnectedCorrelators, *, order: int) -> Acti
         propagator_latex="",
         source=correlators,
         remainder=(sympy.Integer(order + 1),),
+        diagram_rules=rules,
     )
 
 

@@ -57,6 +57,10 @@ class Action:
         Mass of a local theory.
     source : ConnectedCorrelators, optional
         The correlators that a reconstructed action came from.
+    remainder : tuple of exponents, optional
+        First powers of the parameters at which a reconstructed action was not computed.
+    diagram_rules : FeynmanRules, optional
+        Rules of the diagrams that a reconstructed action was computed from.
     """
 
     couplings: tuple[tuple[int, Series], ...]
@@ -66,7 +70,8 @@ class Action:
     propagator_latex: str
     mass: Expr = None
     source: ConnectedCorrelators | None = None
-    remainder: Exponents | None = field(default=None)
+    remainder: Exponents | None = None
+    diagram_rules: FeynmanRules | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         for n, series in self.couplings:
@@ -120,11 +125,9 @@ class Action:
         ValueError
             If the action did not come from connected correlators.
         """
-        if self.source is None:
+        if self.diagram_rules is None:
             raise ValueError("this action was not reconstructed from connected correlators; use its .rules")
-        from diagrams.reconstruction import reconstruction_rules
-
-        return reconstruction_rules(max(n for n, _ in self.couplings), even=self.is_even)
+        return self.diagram_rules
 
     def diagrams(
         self,
@@ -206,7 +209,8 @@ class Action:
         return ConnectedCorrelators(source, max_points=max(2, source.max_points))
 
     def _correlators(self, order: int) -> Any:
-        from diagrams.perturbation import LocalCorrelators, ReconstructedCorrelators
+        from diagrams.perturbation import LocalCorrelators
+        from diagrams.round_trip import ReconstructedCorrelators
 
         return LocalCorrelators(self, order) if self.is_local else ReconstructedCorrelators(self, order)
 

@@ -9,8 +9,8 @@ import pytest
 import sympy
 
 from diagrams import cos_net, one_variable_couplings
-from diagrams.perturbation import composite_graphs
 from diagrams.reconstruction import coupling_diagrams
+from diagrams.round_trip import composite_graphs
 from diagrams.symbols import symbol
 
 k3, k4, k5, k6, k7 = (symbol(f"k{r}") for r in range(3, 8))
@@ -177,11 +177,11 @@ def test_round_trip_closes(n, even):
 
 
 def test_round_trip_notices_a_wrong_sign(monkeypatch):
-    from diagrams import perturbation
+    from diagrams import round_trip
 
-    right = perturbation._coupling_terms
+    right = round_trip._coupling_terms
     monkeypatch.setattr(
-        perturbation, "_coupling_terms", lambda n, loops, even: [(g, abs(w)) for g, w in right(n, loops, even)]
+        round_trip, "_coupling_terms", lambda n, loops, even: [(g, abs(w)) for g, w in right(n, loops, even)]
     )
     found = composite_graphs(4, 2, even=True)
     assert len(found) > 1
