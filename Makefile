@@ -34,9 +34,9 @@ types: $(VENV)/.installed-test
 contract: $(VENV)/.installed-test
 	$(BIN)/lint-imports
 
-# tests, doctests and the notebooks
+# tests, doctests and the notebooks, one process a core; tests of one file stay together and share what they set up
 pytest: $(VENV)/.installed-test
-	$(BIN)/python -m pytest --nbmake tests diagrams numerics notebooks
+	$(BIN)/python -m pytest -n auto --dist loadfile --nbmake tests diagrams numerics notebooks
 
 notebooks: $(VENV)/.installed-test
 	$(BIN)/python -m pytest --nbmake --overwrite notebooks

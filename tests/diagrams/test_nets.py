@@ -410,7 +410,6 @@ def test_correlators_without_closed_form_print_and_evaluate():
         (lambda: cos_net(readout="normal"), TypeError, "readout must be a density"),
         (lambda: erf_net(input_dim=2.0), ValueError, "input_dim must be a positive integer"),
     ],
-    ids=str,
 )
 def test_bad_nets(make, error, text):
     with pytest.raises(error, match=text):
