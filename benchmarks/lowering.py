@@ -24,6 +24,7 @@ import sympy
 from _record import processor, write
 
 from diagrams.symbols import external_point
+from numerics._arrangement import arrange
 from numerics._printer import eliminate_common
 from numerics.lower import lower
 
@@ -137,6 +138,7 @@ def measure(n_terms: int, *, methods: Iterable[str], n_points: int, repeats: int
     expression = coupling(n_terms)
     points = np.random.default_rng(0).uniform(-1, 1, (4, n_points))
     reference = lower(expression, arguments=X, backend="numpy")(*points)
+    arrange.cache_clear()
     eliminate_common.cache_clear()  # every method pays for its own elimination of common subexpressions
     for name in methods:
         start = time.process_time()

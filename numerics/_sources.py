@@ -8,7 +8,8 @@ from textwrap import indent
 
 from diagrams.typing import Expr
 from numerics import elementary
-from numerics._printer import Dialect, Writer, eliminate_common
+from numerics._arrangement import arrange
+from numerics._printer import Dialect, Writer
 
 #: Points that a numba function treats together; every point goes through the same vector code, whatever its place.
 LANES = 256
@@ -35,7 +36,7 @@ def module_source(language: str, dtype: str, expressions: tuple[Expr, ...], symb
     """
     names = _input_names(symbols)
     writer = Writer(Dialect(language, dtype), dict(zip(symbols, names, strict=True)))
-    replacements, reduced = eliminate_common(expressions)
+    replacements, reduced = arrange(expressions)
     for symbol, value in replacements:
         writer.define(symbol, value)
     results = [writer.result(value) for value in reduced]
