@@ -16,6 +16,7 @@ from typing import Any
 
 from numba import njit
 from numba.core.dispatcher import Dispatcher
+from numba.core.types import unliteral
 
 
 def compiled(function: Callable[..., Any]) -> Any:
@@ -30,7 +31,16 @@ def compiled(function: Callable[..., Any]) -> Any:
     index: Any = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
     if isinstance(function, FunctionType) and hasattr(index, "_source_stamp"):  # else a numba that differs
         index._source_stamp = (index._source_stamp, _fingerprint(function))
+    if isinstance(dispatcher, Dispatcher):
+        resolve = dispatcher.get_call_template
+        # numba would compile a function anew for every constant that compiled code passes to it
+        dispatcher.get_call_template = lambda args, kws: resolve(*_without_constants(args, kws))
     return dispatcher
+
+
+def _without_constants(args: Any, kws: Any) -> tuple[Any, dict[str, Any]]:
+    """Return argument types with integers and truth values in place of particular ones."""
+    return tuple(map(unliteral, args)), {name: unliteral(value) for name, value in dict(kws).items()}
 
 
 def _fingerprint(function: FunctionType) -> str:

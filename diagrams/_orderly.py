@@ -8,6 +8,8 @@ that graphs come out in decreasing order of their matrices; what no canonical ma
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -65,12 +67,23 @@ def _prepare_row(n: int, i: int, missing: Ints, capacity: Ints) -> bool:
 
 
 @compiled
+def _table(rows: int, columns: int) -> Ints:
+    return np.zeros((rows, columns), np.int64)
+
+
+@compiled
+def _bytes(rows: int, columns: int) -> Bytes:
+    return np.empty((rows, columns), np.uint8)
+
+
+@compiled
 def _restore(
-    A: Ints, n: int, rows: int, entries: Bytes, missing: Ints, cells: Ints, capacity: Ints, parts: Ints, closed: Ints
+    A: Ints, n: int, rows: int, entries: Bytes, missing: Ints, cells: Ints, capacity: Ints, closed: Ints, walk: Ints
 ) -> None:
     """Set the state of a search that has just accepted rows before ``rows``, given as an upper triangle."""
-    no_legs, walk = np.zeros(n, np.int64), np.zeros((6, n), np.int64)
     place = 0
+    for v in range(n):
+        walk[6, v] = 0
     for i in range(rows):
         _prepare_row(n, i, missing, capacity)
         for j in range(i + 1, n):
@@ -80,126 +93,36 @@ def _restore(
             missing[j] -= A[i, j]
             place += 1
         refine(A, n, i, cells)
-        row_is_allowed(A, n, i, missing, no_legs, n + 1, False, True, parts, closed, walk)
+        row_is_allowed(A, n, i, missing, walk[6], n + 1, False, True, closed, walk)
     if rows < n:
         _prepare_row(n, rows, missing, capacity)
 
 
 @compiled
-def _grown(array: Bytes, used: int) -> Bytes:
-    larger = np.empty((2 * array.shape[0], array.shape[1]), array.dtype)
-    larger[:used] = array[:used]
+def _grown(array: Any, used: int, least: int) -> Any:
+    """Return a longer array that begins with the same ``used`` rows and has ``least`` more."""
+    larger = np.empty((2 * used + least, array.shape[1]), array.dtype)
+    for r in range(used):
+        for c in range(array.shape[1]):
+            larger[r, c] = array[r, c]
     return larger
 
 
 @compiled
-def _upper_triangle(A: Ints, n: int, entries: Bytes) -> None:
-    place = 0
-    for a in range(n):
-        for b in range(a + 1, n):
-            entries[place] = A[a, b]
-            place += 1
-
-
-@compiled
-def _skeletons(
-    types: Bytes,
-    n: int,
-    components: int,
-    bridgeless: bool,
-    tadpoles: bool,
-    filters: int,
-    depth: int,
-    worth: int,
-    limit: int,
-    stop: Bytes,
-    entries: Bytes,
-    known: int,
-    fixed: int,
-) -> tuple[Bytes, Ints, Bytes, Ints, int, bool]:
-    """Generate canonical multigraphs without self-loops on one list of ``n`` vertices (two or more).
-
-    Arguments as in :func:`skeletons`, for one list. Returns upper triangles (m, n (n - 1) / 2), orders (m, 2),
-    generators (k, n + 1), where they begin (m + 1, 1), what is left of ``limit``, and whether these are all.
-    """
-    counts, loops = types[:n, 1].astype(np.int64), types[:n, 2].astype(np.int64)
-    A, missing = np.zeros((n, n), np.int64), types[:n, 0] - counts - 2 * loops
-    cells, capacity = np.zeros((n + 1, n), np.int64), np.zeros((n + 1, n), np.int64)
-    images, tried = np.zeros((n + 2, n), np.int64), np.zeros(n + 1, np.int64)
-    parts, closed, walk = np.zeros((n + 1, n), np.int64), np.zeros((n + 1, 2), np.int64), np.zeros((8, n), np.int64)
-    found, levels = np.zeros((n * n, n), np.int64), np.zeros(n * n, np.int64)
-    scratch = np.zeros(16 * (n + 2) ** 2 if filters else 0, np.int64)
-    adjacency, generators = np.empty((64, n * (n - 1) // 2), np.uint8), np.empty((64, n + 1), np.uint8)
-    order, first = np.empty((64, 2), np.int64), np.zeros((64, 1), np.int64)
-    n_graphs, n_generators = 0, 0
-    carriers = (counts > 0).sum()
-    for t in range(n):
-        cells[0, t] = cells[0, t - 1] if t and (types[t] == types[t - 1]).all() else t
-        parts[0, t] = t
-    _restore(A, n, known, entries, missing, cells, capacity, parts, closed)
-    i, is_first = (known, True) if known == fixed else (known - 1, False)
-    while i >= fixed:
-        if not _fill_row(A, n, i, is_first, missing, cells, capacity):
-            i -= 1
-            is_first = False
-            continue
-        is_first = False
-        if stop[0]:
-            break
-        if not _prepare_row(n, i + 1, missing, capacity):
-            continue
-        if not row_is_allowed(A, n, i, missing, counts, components, bridgeless, tadpoles, parts, closed, walk):
-            continue
-        refine(A, n, i, cells)
-        if i < n - 2 and filters and not may_pass(A, n, i, missing, counts, loops, filters, scratch):
-            continue
-        if 0 < i < n - 1 - _UNTESTED_ROWS and not prefix_is_canonical(A, n, i, cells, images, tried):
-            continue
-        if i < depth - 1:
-            i += 1
-            is_first = True
-            continue
-        size, acting, count = 1, 1, 0
-        if depth == n - 1:
-            if closed[n - 1, 0] + n - closed[n - 1, 1] != components:
-                continue
-            if filters & ~PLANAR and not passes(A, n, counts, loops, filters & ~PLANAR, scratch):
-                continue
-            size, acting, count = automorphisms(A, n, cells, images, tried, walk[6], walk[7], found, levels, carriers)
-            if size == 0:
-                continue
-            if filters & PLANAR and not passes(A, n, counts, loops, PLANAR, scratch):
-                continue
-        if n_graphs + 1 >= order.shape[0]:
-            adjacency, order, first = _grown(adjacency, n_graphs), _grown(order, n_graphs), _grown(first, n_graphs + 1)
-        while n_generators + count > generators.shape[0]:
-            generators = _grown(generators, n_generators)
-        _upper_triangle(A, n, adjacency[n_graphs])
-        order[n_graphs, 0] = size
-        order[n_graphs, 1] = acting
-        for g in range(count):
-            generators[n_generators + g, n] = levels[g]
-            for v in range(n):
-                generators[n_generators + g, v] = found[g, v]
-        n_generators += count
-        n_graphs += 1
-        first[n_graphs, 0] = n_generators
-        limit -= max(1, worth // acting)
-        if limit <= 0:
-            break
-    is_complete = i < fixed
-    return adjacency[:n_graphs], order[:n_graphs], generators[:n_generators], first[: n_graphs + 1], limit, is_complete
-
-
-@compiled
-def _single_vertex_fits(types: Bytes, n: int, components: int, filters: int) -> bool:
-    """Tell whether a list of one vertex, or of none, is a graph by itself."""
-    if n == 0 or components != n:
-        return components == n
-    counts, loops = types[:1, 1].astype(np.int64), types[:1, 2].astype(np.int64)
-    if types[0, 0] != counts[0] + 2 * loops[0]:
-        return False
-    return filters == 0 or passes(np.zeros((1, 1), np.int64), 1, counts, loops, filters, np.zeros(144, np.int64))
+def _begin_list(types: Bytes, n: int, A: Ints, missing: Ints, counts: Ints, loops: Ints, cells: Ints) -> int:
+    """Set the state before the first row of a list; returns the number of vertices with legs."""
+    carriers = 0
+    for v in range(n):
+        counts[v], loops[v] = types[v, 1], types[v, 2]
+        missing[v] = types[v, 0] - counts[v] - 2 * loops[v]
+        carriers += counts[v] > 0
+        is_equal = v > 0
+        for part in range(3):
+            is_equal = is_equal and types[v, part] == types[v - 1, part]
+        cells[0, v] = cells[0, v - 1] if is_equal else v
+        for w in range(n):
+            A[v, w] = 0
+    return carriers
 
 
 @compiled
@@ -209,7 +132,7 @@ def skeletons(
     components: int,
     bridgeless: bool,
     tadpoles: bool,
-    filters: int,
+    filters: int | None,
     depth: int,
     worth: Ints,
     limit: int,
@@ -233,8 +156,9 @@ def skeletons(
         Only graphs that no single line disconnects.
     tadpoles : bool
         False drops graphs in which a line splits off a part without legs.
-    filters : int
-        Sum of constants of :mod:`diagrams._filters`; for connected graphs only.
+    filters : int or None
+        Sum of constants of :mod:`diagrams._filters`; for connected graphs only. What filters need is compiled only
+        where they are not None.
     depth : int
         Make only the first ``depth`` rows, the others being empty: what some graph can begin with. 0: all rows.
     worth : int64 array (T,)
@@ -268,65 +192,104 @@ def skeletons(
         These are all.
     """
     v_max = types.shape[1]
-    adjacency, used = np.empty((1024, 1), np.uint8), 0
-    start, first = np.zeros((64, 1), np.int64), np.zeros((64, 1), np.int64)
-    vertex_list, order = np.empty((64, 1), np.int64), np.empty((64, 2), np.int64)
-    generators = np.empty((64, v_max + 1), np.uint8)
-    n_found, n_generators, is_complete = 0, 0, True
+    A, missing, tried = _table(v_max, v_max), _table(1, v_max)[0], _table(1, v_max + 2)[0]
+    counts, loops = _table(1, v_max)[0], _table(1, v_max)[0]
+    cells, capacity, images = _table(v_max + 1, v_max), _table(v_max + 1, v_max), _table(v_max + 2, v_max)
+    closed, walk, found = _table(v_max + 1, 2), _table(8, v_max), _table(v_max * v_max + 1, v_max)
+    levels = _table(1, v_max * v_max + 1)[0]
+    scratch = _table(1, 0 if filters is None else 16 * (v_max + 2) ** 2)[0]
+    adjacency, generators = _bytes(1024, 1), _bytes(64, v_max + 1)
+    start, first, vertex_list, order = _table(64, 1), _table(64, 1), _table(64, 1), _table(64, 2)
+    used, n_graphs, n_generators, is_complete = 0, 0, 0, True
     for t in range(sizes.size):
         n = sizes[t]
-        if n > 1:
-            rows, orders, moves, begin, limit, is_complete = _skeletons(
-                types[t],
-                n,
-                components,
-                bridgeless,
-                tadpoles,
-                filters,
-                depth if depth else n - 1,
-                worth[t],
-                limit,
-                stop,
-                entries,
-                known if t == 0 else 0,
-                fixed if t == 0 else 0,
-            )
-        else:
-            is_new = _single_vertex_fits(types[t], n, components, filters)
-            rows = np.empty((1 if is_new else 0, 0), np.uint8)
-            orders, begin = np.ones((1, 2), np.int64), np.zeros((2, 1), np.int64)
-            moves = np.empty((0, n + 1), np.uint8)
-            limit -= worth[t] if is_new else 0
-        while used + rows.size > adjacency.shape[0]:
-            adjacency = _grown(adjacency, used)
-        while n_found + rows.shape[0] + 1 > start.shape[0]:
-            start, first = _grown(start, n_found + 1), _grown(first, n_found + 1)
-            vertex_list, order = _grown(vertex_list, n_found), _grown(order, n_found)
-        while n_generators + moves.shape[0] > generators.shape[0]:
-            generators = _grown(generators, n_generators)
-        for g in range(moves.shape[0]):
-            for v in range(n):
-                generators[n_generators + g, v] = moves[g, v]
-            generators[n_generators + g, v_max] = moves[g, n]
-        for r in range(rows.shape[0]):
-            for q in range(rows.shape[1]):
-                adjacency[used + q, 0] = rows[r, q]
-            used += rows.shape[1]
-            vertex_list[n_found, 0] = t
-            order[n_found] = orders[r]
-            n_found += 1
-            start[n_found, 0] = used
-            first[n_found, 0] = n_generators + begin[r + 1, 0]
-        n_generators += moves.shape[0]
+        carriers = _begin_list(types[t], n, A, missing, counts, loops, cells)
+        last = depth if depth else n - 1
+        kept = fixed if t == 0 else 0
+        i, is_first = kept, True
+        if t == 0 and known > kept:
+            i, is_first = known - 1, False
+        _restore(A, n, known if t == 0 else 0, entries, missing, cells, capacity, closed, walk)
+        if n < 2:  # one vertex, or none, is a graph by itself
+            i = -1 if components != n or (n and missing[0]) else 0
+        while i >= kept:
+            size, acting, count = 1, 1, 0
+            if n < 2:
+                i = -1
+                if filters is not None and n and not passes(A, n, counts, loops, filters, scratch):
+                    continue
+            else:
+                if not _fill_row(A, n, i, is_first, missing, cells, capacity):
+                    i -= 1
+                    is_first = False
+                    continue
+                is_first = False
+                if stop[0]:
+                    break
+                if not _prepare_row(n, i + 1, missing, capacity):
+                    continue
+                if not row_is_allowed(A, n, i, missing, counts, components, bridgeless, tadpoles, closed, walk):
+                    continue
+                refine(A, n, i, cells)
+                if (  # the first part keeps the rest from being compiled where there are no filters
+                    filters is not None
+                    and i < n - 2
+                    and not may_pass(A, n, i, missing, counts, loops, filters, scratch)
+                ):
+                    continue
+                if 0 < i < n - 1 - _UNTESTED_ROWS and not prefix_is_canonical(A, n, i, cells, images, tried):
+                    continue
+                if i < last - 1:
+                    i += 1
+                    is_first = True
+                    continue
+                if last == n - 1:
+                    if closed[n - 1, 0] + n - closed[n - 1, 1] != components:
+                        continue
+                    if (
+                        filters is not None
+                        and filters & ~PLANAR
+                        and not passes(A, n, counts, loops, filters & ~PLANAR, scratch)
+                    ):
+                        continue
+                    size, acting, count = automorphisms(
+                        A, n, cells, images, tried, walk[6], walk[7], found, levels, carriers
+                    )
+                    if size == 0:
+                        continue
+                    if filters is not None and filters & PLANAR and not passes(A, n, counts, loops, PLANAR, scratch):
+                        continue
+            if n_graphs + 2 > start.shape[0]:
+                start, first = _grown(start, n_graphs + 1, 1), _grown(first, n_graphs + 1, 1)
+                vertex_list, order = _grown(vertex_list, n_graphs, 2), _grown(order, n_graphs, 2)
+            if n_generators + count > generators.shape[0]:
+                generators = _grown(generators, n_generators, count)
+            if used + n * n > adjacency.shape[0]:
+                adjacency = _grown(adjacency, used, n * n)
+            for a in range(n):
+                for b in range(a + 1, n):
+                    adjacency[used, 0] = A[a, b]
+                    used += 1
+            for g in range(n_generators, n_generators + count):
+                for v in range(n):
+                    generators[g, v] = found[g - n_generators, v]
+                generators[g, v_max] = levels[g - n_generators]
+            n_generators += count
+            vertex_list[n_graphs, 0], order[n_graphs, 0], order[n_graphs, 1] = t, size, acting
+            n_graphs += 1
+            start[n_graphs, 0], first[n_graphs, 0] = used, n_generators
+            limit -= max(1, worth[t] // acting)
+            if limit <= 0:
+                break
         if limit <= 0 or stop[0]:
-            is_complete = is_complete and t == sizes.size - 1
+            is_complete = i < kept and t == sizes.size - 1
             break
     return (
         adjacency[:used, 0].copy(),
-        start[: n_found + 1, 0].copy(),
-        vertex_list[:n_found, 0].copy(),
-        order[:n_found].copy(),
+        start[: n_graphs + 1, 0].copy(),
+        vertex_list[:n_graphs, 0].copy(),
+        order[:n_graphs].copy(),
         generators[:n_generators].copy(),
-        first[: n_found + 1, 0].copy(),
+        first[: n_graphs + 1, 0].copy(),
         is_complete,
     )

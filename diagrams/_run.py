@@ -132,7 +132,7 @@ class Stage:
     ) -> tuple[Any, ...]:
         types, sizes = self.lists.types[task.begin : task.end], self.lists.sizes[task.begin : task.end]
         asked = self.request
-        options = (self.lists.components, asked.bridgeless, asked.tadpoles, asked.filters, depth)
+        options = (self.lists.components, asked.bridgeless, asked.tadpoles, asked.filters or None, depth)
         found: tuple[Any, ...] = skeletons(
             types, sizes, *options, worth, limit, stop, task.entries, task.known, task.fixed
         )

@@ -6,9 +6,13 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from numba import njit, types
 
+from diagrams import enumerate_diagrams
 from diagrams._compile import compiled
+from diagrams._orderly import skeletons
 
 CALLED = """
 from diagrams._compile import compiled
@@ -110,3 +114,38 @@ def test_a_numba_without_the_private_attribute_gives_a_plain_cache(monkeypatch):
 
     monkeypatch.setattr("diagrams._compile.njit", plain)
     assert isinstance(compiled(edit), Bare)
+
+
+def first_entry(x, shift):
+    return x[0] + shift
+
+
+def compiled_for(decorate):
+    """Return the types for which a function has been compiled that is called with a constant and with a number."""
+    inner = decorate(first_entry)
+
+    @njit
+    def outer(x, shift):
+        return inner(x, shift) + inner(x, 1)
+
+    assert outer(np.array([1, 2]), 5) == 8
+    return [signature[1] for signature in inner.signatures]
+
+
+def test_a_constant_is_passed_like_any_other_number():
+    assert compiled_for(compiled) == [types.int64]
+
+
+def test_plain_numba_compiles_anew_for_a_constant():
+    """Why the decorator is there; when this fails it has become superfluous."""
+    assert len(compiled_for(njit)) == 2
+
+
+def test_filters_are_compiled_only_where_they_are_asked_for():
+    def asked():
+        return {str(signature[5]) for signature in skeletons.signatures}
+
+    enumerate_diagrams(valences=(4,), legs=2, loops=2)
+    assert "none" in asked()
+    enumerate_diagrams(valences=(4,), legs=2, loops=2, planar=True)
+    assert asked() == {"none", "int64"}
