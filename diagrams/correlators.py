@@ -251,22 +251,24 @@ class ConnectedCorrelators:
         """The numbers of points, 1 to max_points."""
         return range(1, self.max_points + 1)
 
-    def action(self, *, order: int = 1) -> Action:
-        """Return the action with these connected correlators, complete through ``N**-order``.
+    def action(self, *, order: int | Mapping[str, int] = 1) -> Action:
+        """Return the action with these connected correlators, complete through an order in every expansion parameter.
 
         With a mean, it is the action of phi minus its mean. See :func:`diagrams.reconstruction.reconstruct_action`.
 
+        Parameters
+        ----------
+        order : int or mapping from names of parameters to int
+            Highest power: ``2`` for one parameter, else all of them by name, ``{"1/N": 2, "alpha": 1}``.
+
         Raises
         ------
-        ValueError
-            If the correlators are expansions in other parameters than 1/N.
+        TypeError, ValueError
+            If a parameter is missing or unknown, correlators of too few points are given, or a correlator of three or
+            more points survives at zeroth order.
         """
         from diagrams.reconstruction import reconstruct_action
 
-        if (given := self.source.correlator_series(2).parameters) != (1 / symbol("N"),):
-            raise ValueError(
-                f"the action is reconstructed order by order in 1/N alone; these correlators are expansions in {given}"
-            )
         return reconstruct_action(self, order=order)
 
     def __repr__(self) -> str:

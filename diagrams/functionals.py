@@ -11,7 +11,9 @@ from diagrams.typing import Expr
 def functional_terms(action: Action) -> list[tuple[Exponents, list[tuple[FeynmanGraph, Expr]]]]:
     """Return the terms of a reconstructed action, one for each diagram with exchangeable legs, order by order.
 
-    Fields appear as ``psi``, the inverse two-point function acting on phi. The free action is left out.
+    Fields appear as ``psi``, the inverse two-point function acting on phi. The free action is left out. With several
+    expansion parameters, or a correlator with several powers of one, a diagram appears once for each way to put the
+    coefficient functions ``G4[1,0], G4[1,1], ...`` at its vertices (:class:`~diagrams.decorated.DecoratedGraph`).
 
     Parameters
     ----------
@@ -21,7 +23,7 @@ def functional_terms(action: Action) -> list[tuple[Exponents, list[tuple[Feynman
     Returns
     -------
     list of (exponents, list of (FeynmanGraph, sympy.Expr))
-        Lowest order first.
+        Lowest total order first.
 
     Raises
     ------
@@ -34,4 +36,4 @@ def functional_terms(action: Action) -> list[tuple[Exponents, list[tuple[Feynman
         for key, found in series.sources.items():
             if not (n == 2 and not any(key)):
                 orders.setdefault(key, []).extend((d, rules.functional(d)) for d in found)
-    return sorted(orders.items())
+    return sorted(orders.items(), key=lambda item: (sum(item[0]), item[0]))

@@ -68,7 +68,9 @@ class PointFunction(sympy.Expr):
     def _latex(self, printer: LatexPrinter, exp: str | None = None) -> str:
         if getattr(printer, "points_as_indices", False):
             labels = [str(p)[2:] if str(p).startswith("y_") else printer._print(p) for p in self.points]
-            base = INDEXED.get(self.name, r"\hat G")
+            head, _, key = self.name.rstrip("]").partition("[")
+            base = INDEXED.get(self.name) or ("m" if head[:1] == "m" and head[1:].isdigit() else r"\hat G")
+            base += f"^{{({key})}}" if key else ""
             body = f"{base}_{{{('' if all(len(i) == 1 for i in labels) else ',').join(labels)}}}"
         else:
             body = function_latex(self.name) + "(" + ", ".join(printer._print(p) for p in self.points) + ")"
@@ -76,12 +78,18 @@ class PointFunction(sympy.Expr):
 
 
 def function_latex(name: str) -> str:
-    r"""Return the LaTeX name of a point function: ``D`` is :math:`G_2^{-1}`, ``G4`` is :math:`\hat G_c^{(4)}`."""
+    r"""Return the LaTeX name of a point function: ``D`` is :math:`G_2^{-1}`, ``G4`` is :math:`\hat G_c^{(4)}`.
+
+    The coefficient ``G4[1,0]`` of the powers (1, 0) of the expansion parameters is :math:`\hat G_{4}^{(1,0)}`.
+    """
     if name == INVERSE:
         return "G_2^{-1}"
     if name == AMPUTATED:
         return r"\psi"
     head, digits = name[:1], name[1:]
+    if name.endswith("]"):
+        number, _, key = digits.rstrip("]").partition("[")
+        return rf"\hat {head}_{{{number}}}^{{({key})}}"
     if digits.isdigit() and head == "G":
         return rf"\hat G_c^{{({digits})}}"
     if digits.isdigit():

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
+from functools import cache, cached_property
 from itertools import product
 
 import sympy
 
 from diagrams.collection import Diagrams
+from diagrams.composite import composite_decorated, inserted_edges
+from diagrams.decorated import DecoratedGraph, ReconstructionRules
 from diagrams.generate import enumerate_diagrams
-from diagrams.graph import CORRELATOR, Edge, FeynmanGraph
+from diagrams.graph import CORRELATOR, FeynmanGraph
 from diagrams.pointfunctions import INVERSE, PointFunction
 from diagrams.reconstruction import coupling_diagrams
-from diagrams.rules import LEG, FeynmanRules, LineRule, VertexRule
+from diagrams.rules import LEG, LineRule
 from diagrams.series import Series
-from diagrams.symbols import coordinates, external_point, symbol
+from diagrams.symbols import coordinates, external_point
 from diagrams.theory import Action
 from diagrams.typing import Expr
+from diagrams.vertex_orders import VertexOrders, checked_orders, remainder_of, vertex_orders
 
 
 @dataclass(frozen=True)
@@ -35,26 +38,38 @@ class ReconstructedCorrelators:
     ----------
     action : Action
         Made by :func:`diagrams.reconstruction.reconstruct_action`.
-    order : int
-        Highest power of 1/N kept.
+    order : int or mapping from names of parameters to int
+        Highest power kept.
 
     Raises
     ------
-    ValueError
-        If the action is not known to that order.
+    TypeError, ValueError
+        If the order is not understood, or the action is not known to that order.
     """
 
     action: Action
-    order: int
+    order: int | Mapping[str, int]
 
     def __post_init__(self) -> None:
         assert self.action.remainder is not None
-        known = self.action.remainder[0] - 1
-        if self.order > known:
-            raise ValueError(
-                f"this action is known through N^-{known}; its correlators through N^-{self.order} need "
-                f"connected_correlators(max_points={2 * self.order + 2}).action(order={self.order})"
-            )
+        for name, stop, h in zip(self.action.parameters, self.action.remainder, self._highest, strict=True):
+            if h >= stop:
+                shown, known = (f"N^-{e}" if str(name) == "1/N" else f"{name}^{e}" for e in (h, stop - 1))
+                raise ValueError(
+                    f"this action is known through {known}; its correlators through {shown} need an action "
+                    "reconstructed to that order: connected_correlators(max_points=...).action(order=...)"
+                )
+
+    @cached_property
+    def _highest(self) -> tuple[int, ...]:
+        return checked_orders(self.action.parameters, self.order)
+
+    @cached_property
+    def _vertices(self) -> VertexOrders:
+        """The vertices behind the action through the order asked for."""
+        assert self.action.source is not None
+        names = [str(p) for p in self.action.parameters]
+        return vertex_orders(self.action.source, dict(zip(names, self._highest, strict=True)))
 
     @property
     def _source(self):  # type: ignore[no-untyped-def]
@@ -83,21 +98,17 @@ class ReconstructedCorrelators:
     @property
     def max_points(self) -> int:
         """Highest number of points with a tree at this order."""
-        return 2 * self.order + 2
+        return self._vertices.max_points
 
     def correlator_series(self, n: int) -> Series:
         """Return the n-point function as a Series in 1/N."""
         if n % 2 and self.is_even:
             return Series(self.action.parameters, ())
-        terms = []
-        for exponent, graphs in composite_graphs(n, self.order, even=self.is_even).items():
-            terms.append(((exponent,), self._value(graphs)))
-        lead = sympy.Rational(n, 2) - 1
-        remainder = lead + max(0, int(sympy.floor(self.order - lead)) + 1)
-        return Series(self.action.parameters, tuple(terms), (remainder,))
+        terms = [(key, self._value(graphs)) for key, graphs in composite_decorated(n, self._vertices).items()]
+        return Series(self.action.parameters, tuple(terms), remainder_of(n, self._vertices))
 
-    def _value(self, graphs: dict[FeynmanGraph, Fraction]) -> Expr:
-        rules = _unamputated_rules(max((max(g.valences, default=2) for g in graphs), default=2))
+    def _value(self, graphs: dict[DecoratedGraph, Fraction]) -> Expr:
+        rules = self._unamputated_rules
         total = []
         for graph, weight in graphs.items():
             amplitude = rules.amplitude(graph) * graph.symmetry_factor  # weights already contain 1/|Aut|
@@ -105,9 +116,20 @@ class ReconstructedCorrelators:
         value = sympy.Add(*total)
         return value if value.has(sympy.Integral) else value.replace(PointFunction, self._explicit)
 
+    @property
+    def _unamputated_rules(self) -> ReconstructionRules:
+        """The rules of :func:`composite_decorated`: legs end at the vertices themselves."""
+        lines = (
+            LineRule((LEG, LEG), "G2"),
+            LineRule((CORRELATOR, LEG), None),
+            LineRule((CORRELATOR, CORRELATOR), INVERSE),
+        )
+        return ReconstructionRules(ReconstructionRules.of(self._vertices).vertices, lines, 1, self.action.parameters)
+
     def _explicit(self, name: sympy.Symbol, *points: Expr) -> Expr:
         """Return the original correlator behind ``G2``, ``G4``, ... at external points, without its power of N."""
-        n = int(str(name)[1:])
+        zero = (sympy.S.Zero,) * len(self.action.parameters)
+        n, key = (2, zero) if str(name) == "G2" else dict(self._vertices.functions)[str(name)]
         d = self.input_dim
         if not self.is_dimension_explicit:
             return PointFunction(name, *points)
@@ -117,21 +139,7 @@ class ReconstructedCorrelators:
             for i, p in enumerate(points)
             for old, new in zip(coordinates(i + 1, d), coordinates(labels[p], d), strict=True)
         }
-        (value,) = (c for _, c in self._source.correlator_series(n).terms)
-        return value.subs(moved, simultaneous=True)
-
-
-def _unamputated_rules(max_valence: int) -> FeynmanRules:
-    vertices = [
-        VertexRule(CORRELATOR, r, sympy.S.One, f"G{r}", False, (sympy.Rational(r, 2) - 1,))
-        for r in range(3, max_valence + 1)
-    ]
-    lines = (
-        LineRule((LEG, LEG), "G2"),
-        LineRule((CORRELATOR, LEG), None),
-        LineRule((CORRELATOR, CORRELATOR), INVERSE),
-    )
-    return FeynmanRules(tuple(vertices), lines, 1, (1 / symbol("N"),))
+        return self._source.correlator_series(n)[key].xreplace(moved)
 
 
 def composite_graphs(n: int, order: int, *, even: bool) -> dict[Expr, dict[FeynmanGraph, Fraction]]:
@@ -215,21 +223,5 @@ def _insertions(graph: FeynmanGraph) -> Iterator[FeynmanGraph]:
 
 def _insert(graph: FeynmanGraph, inner: list[FeynmanGraph]) -> FeynmanGraph:
     """Replace every vertex of ``graph`` by a diagram whose legs take over its half-edges."""
-    offset = graph.n_legs
-    edges: list[Edge] = []
-    free: dict[int, list[int]] = {}
-    for v, part in zip(graph.vertices, inner, strict=True):
-        shift = offset - part.n_legs
-        ends: dict[int, int] = {}
-        for a, b in part.edges:
-            if a < part.n_legs:
-                ends[a] = b + shift
-            else:
-                edges.append((a + shift, b + shift))
-        free[v] = [ends[leg] for leg in range(part.n_legs)]
-        offset += part.n_vertices
-    for a, b in graph.edges:
-        u, w = (free[node].pop(0) if node in free else node for node in (a, b))
-        edges.append((u, w))
-    n_vertices = offset - graph.n_legs
-    return FeynmanGraph(graph.n_legs, tuple(edges), (CORRELATOR,) * n_vertices)
+    n_vertices = sum(part.n_vertices for part in inner)
+    return FeynmanGraph(graph.n_legs, inserted_edges(graph, inner), (CORRELATOR,) * n_vertices)
