@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import sympy
 
 from diagrams.graph import CORRELATOR, INTERACTION, FeynmanGraph
 from diagrams.pointfunctions import AMPUTATED, INVERSE, PROPAGATOR, ChannelSum, PointFunction, integral
-from diagrams.series import Exponents
+from diagrams.series import Exponents, Series
 from diagrams.symbols import external_point, integration_point
 from diagrams.typing import Expr
 
@@ -34,7 +35,10 @@ class VertexRule:
     is_local : bool
         All half-edges share one point.
     order : tuple of exponents
-        Powers of the expansion parameters that the vertex carries.
+        Powers of the expansion parameters that the vertex carries, the lowest if it has several terms.
+    terms : tuple of (exponents, sympy.Expr), optional
+        The constant factor order by order, without the powers of the expansion parameters, for a coupling that is a
+        series (a counterterm of higher order); the coefficient is then the sum of all terms with their powers.
     """
 
     kind: str
@@ -43,6 +47,20 @@ class VertexRule:
     function: str | None
     is_local: bool
     order: Exponents
+    terms: tuple[tuple[Exponents, Expr], ...] = ()
+
+    @classmethod
+    def local(cls, valence: int, coupling: Series) -> VertexRule:
+        """Return the local interaction vertex ``-g_n`` of a constant coupling, all its orders included."""
+        terms = tuple((key, -value) for key, value in coupling.terms)
+        lowest = tuple(map(min, zip(*(key for key, _ in terms), strict=True)))
+        total = sympy.Add(*(value * coupling.power(key) for key, value in terms))
+        return cls(INTERACTION, valence, total, None, True, lowest, terms)
+
+    @property
+    def expansion(self) -> tuple[tuple[Exponents, Expr], ...]:
+        """The constant factor order by order; a vertex of one term has its coefficient at its order."""
+        return self.terms or ((self.order, self.coefficient),)
 
 
 @dataclass(frozen=True)
@@ -122,14 +140,19 @@ class FeynmanRules:
 
     @classmethod
     def mixed(
-        cls, vertices: Sequence[VertexRule], valences: Sequence[int], parameters: tuple[Expr, ...]
+        cls,
+        vertices: Sequence[VertexRule],
+        valences: Sequence[int] | Mapping[int, Exponents],
+        parameters: tuple[Expr, ...],
     ) -> FeynmanRules:
         """Return the rules for bipartite graphs: interaction vertices joined by connected-correlator blobs.
 
-        ``vertices`` are the interactions; blobs exist for the ``valences`` given (2 is the propagator). The orders of
-        the blobs are zero in ``parameters`` unless these contain ``1/N``.
+        ``vertices`` are the interactions; blobs exist for the ``valences`` given (2 is the propagator). A mapping
+        gives their orders too; else they are ``N**(1 - r/2)`` if ``1/N`` is one of the ``parameters``, and zero in
+        all others.
         """
-        blobs = [VertexRule(CORRELATOR, r, sympy.S.One, f"Gc{r}", False, _blob_order(r, parameters)) for r in valences]
+        known = valences if isinstance(valences, Mapping) else {r: _blob_order(r, parameters) for r in valences}
+        blobs = [VertexRule(CORRELATOR, r, sympy.S.One, f"Gc{r}", False, order) for r, order in known.items()]
         lines = (LineRule((CORRELATOR, LEG), None), LineRule((CORRELATOR, INTERACTION), None))
         return cls((*vertices, *blobs), lines, 1, parameters)
 
@@ -165,6 +188,15 @@ class FeynmanRules:
         zero = (sympy.S.Zero,) * len(self.parameters)
         rules = [self.vertex(k, r) for k, r in zip(graph.kinds, graph.valences, strict=True)]
         return tuple(sum(e, sympy.S.Zero) for e in zip(zero, *(r.order for r in rules), strict=True))
+
+    @cached_property
+    def without_constants(self) -> FeynmanRules:
+        """The same rules with the constant factor of every vertex set to one: signs of lines and functions stay."""
+        return replace(self, vertices=tuple(replace(v, coefficient=sympy.S.One, terms=()) for v in self.vertices))
+
+    def constants(self, graph: FeynmanGraph) -> list[tuple[tuple[Exponents, Expr], ...]]:
+        """Return for each vertex of a graph its constant factor order by order."""
+        return [self.vertex(k, r).expansion for k, r in zip(graph.kinds, graph.valences, strict=True)]
 
     def contraction(self, graph: FeynmanGraph) -> Contraction:
         """Return the graph as a tensor contraction, without its symmetry factor.

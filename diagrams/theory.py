@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import sympy
 
+from diagrams._couplings import Values, named_couplings, real_value, with_values
 from diagrams.collection import Diagrams
 from diagrams.correlators import ConnectedCorrelators
 from diagrams.generate import enumerate_diagrams
@@ -41,12 +42,13 @@ class Action:
 
     Couplings contain no 1/n!, so phi^4 theory has ``lambda/4!`` and ``g_4 = lambda``. A coupling is a
     :class:`~diagrams.series.Series` whose coefficients are constants (local interaction) or functions of the points
-    ``x_1 ... x_n`` (non-local).
+    ``x_1 ... x_n`` (non-local). It may have several terms, such as a coupling and its counterterms.
 
     Parameters
     ----------
     couplings : tuple of (int, Series)
-        ``(n, g_n)``; for a non-local action ``g_2`` contains the kinetic term.
+        ``(n, g_n)``; for a non-local action ``g_2`` contains the kinetic term, for a local one it is a mass counterterm
+        and ``g_1`` a source.
     parameters : tuple of sympy.Expr
         Expansion parameters.
     is_local : bool
@@ -61,6 +63,8 @@ class Action:
         First powers of the parameters at which a reconstructed action was not computed.
     diagram_rules : FeynmanRules, optional
         Rules of the diagrams that a reconstructed action was computed from.
+    values : tuple of (symbol, value)
+        Numbers for expansion parameters: expansions stay in the symbols, ``as_expr()`` and amplitudes have the numbers.
     """
 
     couplings: tuple[tuple[int, Series], ...]
@@ -72,11 +76,17 @@ class Action:
     source: ConnectedCorrelators | None = None
     remainder: Exponents | None = None
     diagram_rules: FeynmanRules | None = field(default=None, compare=False)
+    values: Values = ()
 
     def __post_init__(self) -> None:
         for n, series in self.couplings:
             if series.parameters != self.parameters:
                 raise ValueError(f"coupling g_{n} expands in {series.parameters}, the action in {self.parameters}")
+        if unknown := [s for s, _ in self.values if s not in self.parameters]:
+            raise ValueError(f"values for {unknown}, but the expansion parameters are {list(self.parameters)}")
+        if self.values:
+            shown = tuple((n, with_values(series, self.values)) for n, series in self.couplings)
+            object.__setattr__(self, "couplings", shown)
 
     @property
     def is_even(self) -> bool:
@@ -104,16 +114,45 @@ class Action:
         raise ValueError(f"no coupling g_{n} in this action: {reason}; available: n in {sorted(known)}")
 
     @property
+    def n_components(self) -> Expr:
+        """Number of components of the field."""
+        return sympy.S.One
+
+    def index_factor(self, graph: FeynmanGraph) -> Expr:
+        """Return what the components of the field contribute to a diagram; one for a field of one component."""
+        return sympy.S.One
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to know before using the action, for example that its potential is unbounded below."""
+        interactions = {n: series for n, series in self.couplings if n > 2 and len(series)}
+        if not self.is_local or not interactions:
+            return ()
+        top = max(interactions)
+        reason = f"g_{top} multiplies an odd power" if top % 2 else ""
+        if not reason and interactions[top].as_expr().is_negative:
+            reason = f"g_{top} = {interactions[top].as_expr()} is negative"
+        if not reason:
+            return ()
+        return (
+            f"the potential is unbounded below ({reason} and no higher power is present): exp(-S) cannot be "
+            "normalised, and the perturbation series is formal",
+        )
+
+    @property
     def rules(self) -> FeynmanRules:
-        """Ordinary Feynman rules: correlators from this action."""
+        """Ordinary Feynman rules: correlators from this action, every term of every coupling included.
+
+        A vertex of a non-local action is the function ``g3``, ``g4``, ... as a whole, and its order that of its first
+        term.
+        """
         vertices = []
         for n, series in self.couplings:
-            if n > 2 and len(series):
-                exponent, value = series.terms[0]
-                local = self.is_local
-                power = sympy.Mul(*(p**e for p, e in zip(series.parameters, exponent, strict=True)))
-                coefficient, name = (-value * power, None) if local else (sympy.S.NegativeOne, f"g{n}")
-                vertices.append(VertexRule(INTERACTION, n, coefficient, name, local, exponent))
+            if self.is_local and len(series):
+                vertices.append(VertexRule.local(n, series))
+            elif n != 2 and len(series):
+                exponent, _ = series.terms[0]
+                vertices.append(VertexRule(INTERACTION, n, sympy.S.NegativeOne, f"g{n}", False, exponent))
         return FeynmanRules.interactions(vertices, self.parameters)
 
     @property
@@ -144,12 +183,22 @@ class Action:
 
         Options as in :func:`diagrams.enumerate_diagrams`. An impossible number of legs gives an empty collection.
 
+        Raises
+        ------
+        ValueError
+            If the action has a source or a counterterm: any number of them fits into each number of loops.
+
         Examples
         --------
         >>> [(d.n_loops, d.symmetry_factor) for d in phi4().diagrams(legs=2, max_loops=2)]
         [(0, 1), (1, 2), (2, 4), (2, 4), (2, 6)]
         """
         check_order("legs", legs)
+        if self.is_local and (endless := [f"g_{n}" for n, series in self.couplings if n < 3 and len(series)]):
+            raise ValueError(
+                f"infinitely many diagrams: max_loops does not limit the number of vertices {endless}; "
+                "use correlator(legs=..., order=...).diagrams"
+            )
         return Diagrams.concatenate(
             enumerate_diagrams(
                 valences=self.valences,
@@ -168,7 +217,7 @@ class Action:
         """Return the value of a diagram as a sympy expression with unevaluated integrals.
 
         A diagram with interaction vertices contributes to a correlator, one with connected-correlator vertices to a
-        coupling of a reconstructed action.
+        coupling of a reconstructed action. A coupling of several terms stands at its vertices as a whole.
 
         Examples
         --------
@@ -178,41 +227,50 @@ class Action:
         """
         if graph.n_vertices and set(graph.kinds) == {CORRELATOR}:
             return self.reconstruction_rules.amplitude(graph)
-        return self.rules.amplitude(graph)
+        return self.rules.amplitude(graph).xreplace(dict(self.values)) * self.index_factor(graph)
 
-    def correlator(self, *, legs: int, order: int) -> Series:
-        """Return the connected correlator with ``legs`` points through ``order`` in the expansion parameter.
+    def correlator(self, *, legs: int, order: int | Mapping[str, int]) -> Series:
+        """Return the connected correlator with ``legs`` points through an order in the expansion parameters.
 
-        Legs sit at ``x_1, x_2, ...``; exact in the couplings kept, with the diagrams attached to each order.
+        Legs sit at ``x_1, x_2, ...``; exact in the couplings kept, with the diagrams attached to each order. Numbers
+        given for the parameters are put in by ``as_expr()``.
+
+        Parameters
+        ----------
+        legs : int
+        order : int or mapping from name to int
+            Highest power: ``2``, or ``{"g": 2, "lambda": 1}`` where there are several parameters.
 
         Raises
         ------
         TypeError, ValueError
-            If ``legs`` or ``order`` is not an integer >= 0 (>= 1 for ``legs``).
+            If ``legs`` or an order is not an integer >= 0 (>= 1 for ``legs``), a parameter is missing or unknown, or
+            infinitely many diagrams contribute.
         """
         if check_order("legs", legs) == 0:
             raise ValueError("a correlator needs at least one leg, got legs=0")
-        return self._correlators(check_order("order", order)).correlator_series(legs)
+        series: Series = self._correlators(order).correlator_series(legs)
+        return with_values(series, self.values) if self.values else series
 
-    def correlators(self, *, order: int) -> ConnectedCorrelators:
-        """Return the connected correlators of this action through ``order`` in the expansion parameter.
+    def correlators(self, *, order: int | Mapping[str, int]) -> ConnectedCorrelators:
+        """Return the connected correlators of this action through an order in the expansion parameters.
 
         For a reconstructed action this is the way back: every diagram of the action with its couplings written as
         diagrams is added up, and all but the original correlators cancel.
 
         Raises
         ------
-        ValueError
-            If the action itself is not known to that order.
+        TypeError, ValueError
+            As :meth:`correlator`, or if the action itself is not known to that order.
         """
-        source = self._correlators(check_order("order", order))
+        source = self._correlators(order)
         return ConnectedCorrelators(source, max_points=max(2, source.max_points))
 
-    def _correlators(self, order: int) -> Any:
-        from diagrams.perturbation import LocalCorrelators
+    def _correlators(self, order: Any) -> Any:
+        from diagrams.perturbation import local_correlators
         from diagrams.round_trip import ReconstructedCorrelators
 
-        return LocalCorrelators(self, order) if self.is_local else ReconstructedCorrelators(self, order)
+        return local_correlators(self, order) if self.is_local else ReconstructedCorrelators(self, order)
 
     def to_latex(self, *, terms_per_line: int = 3) -> str:
         """Return S[phi] in LaTeX, order by order, with the definitions that it needs."""
@@ -221,10 +279,10 @@ class Action:
         return aslatex(self, terms_per_line=terms_per_line)
 
     def to_text(self) -> str:
-        """Return S[phi] as readable text, order by order."""
+        """Return S[phi] as readable text, order by order, with its notes."""
         from diagrams.latex import action_text
 
-        return action_text(self)
+        return "\n".join([action_text(self), *(f"Note: {note}." for note in self.notes)])
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.to_latex()}$"
@@ -237,6 +295,80 @@ class Action:
         return f"<Action: {'local' if self.is_local else 'non-local'}, {shown}>"
 
 
+def local_action(
+    couplings: Mapping[int, Any],
+    *,
+    mass: Any = None,
+    expansion: Sequence[Any] | str | None = None,
+    values: Mapping[Any, Any] | None = None,
+) -> Action:
+    r"""Return a local theory with any couplings, sources and counterterms.
+
+    .. math:: S = \int \frac12 (\nabla\phi)^2 + \frac{m^2}{2} \phi^2 + \sum_n \frac{g_n}{n!} \phi^n
+
+    Parameters
+    ----------
+    couplings : mapping from n to number, sympy expression, name of a symbol, or Series
+        ``{3: "g", 4: "lambda"}``. ``g_2`` is a mass counterterm and ``g_1`` a source. Expressions are polynomials in
+        the expansion parameters, such as ``lam + c * lam**2`` (a coupling with its counterterm); powers may be
+        rational: ``{3: sqrt(lam), 4: lam}``. A number becomes the value of a parameter called ``g_n``.
+    mass : number or sympy expression, optional
+        Default the symbol ``m``.
+    expansion : sequence of symbols or names, optional
+        Expansion parameters; default every symbol in the couplings except those in the mass. All other symbols are
+        constants. A source needs none: diagrams with any number of them are finitely many at each order of the rest.
+    values : mapping from parameter to number, optional
+        Numbers that ``as_expr()`` and amplitudes put in for the parameters.
+
+    Returns
+    -------
+    Action
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a coupling is no polynomial in the expansion parameters, contains none of them, or is not real.
+
+    Examples
+    --------
+    >>> theory = local_action({3: "g", 4: "lambda"})
+    >>> theory.correlator(legs=1, order={"g": 1, "lambda": 0}).as_expr()
+    -g*Integral(G(x_1, y_1)*G(y_1, y_1), (y_1, -oo, oo))/2
+    """
+    m = positive_mass(mass)
+    series, parameters, numbers = named_couplings(couplings, expansion=expansion, values=values, fixed=m.free_symbols)
+    for n, coupling in series:
+        if n > 1 and any(not any(key) for key, _ in coupling.terms):
+            raise ValueError(
+                f"coupling g_{n} has a term without an expansion parameter, so that any number of its vertices would "
+                f"contribute at each order; the parameters are {[str(p) for p in parameters]}"
+            )
+    square = sympy.latex(m**2)
+    return Action(
+        couplings=series,
+        parameters=parameters,
+        is_local=True,
+        kinetic_latex=r"\frac{1}{2} \int d^dx \left[(\nabla\phi)^2 + " + square + r" \phi^2\right]",
+        propagator_latex=r"G(x, y) = \int \frac{d^dp}{(2\pi)^d} \frac{e^{ip(x - y)}}{p^2 + " + square + "}",
+        mass=m,
+        values=numbers,
+    )
+
+
+def positive_mass(mass: Any) -> Expr:
+    """Return the mass, by default the symbol ``m``.
+
+    Raises
+    ------
+    ValueError
+        If it is not positive.
+    """
+    m = symbol("m") if mass is None else real_value("mass", mass)
+    if m.is_number and m <= 0:
+        raise ValueError(f"mass must be positive, got {mass!r}: a massless propagator needs an infrared regulator")
+    return m
+
+
 def phi_n(k: int, *, mass: Any = None, coupling: Any = None) -> Action:
     r"""Return the local theory :math:`S = \int \frac12 (\nabla\phi)^2 + \frac{m^2}{2} \phi^2 + \frac{g}{k!} \phi^k`.
 
@@ -245,7 +377,8 @@ def phi_n(k: int, *, mass: Any = None, coupling: Any = None) -> Action:
     k : int
         Power of the interaction, at least 3.
     mass, coupling : number or sympy expression, optional
-        Default the symbols ``m`` and ``lambda``.
+        Default the symbols ``m`` and ``lambda``. Expansions are in the symbol given, else in ``lambda`` with the number
+        or expression as its value.
 
     Raises
     ------
@@ -256,23 +389,17 @@ def phi_n(k: int, *, mass: Any = None, coupling: Any = None) -> Action:
     --------
     >>> phi_n(3).diagrams(legs=1, max_loops=1)[0].symmetry_factor
     2
+    >>> series = phi_n(4, coupling=0.5).correlator(legs=4, order=1)
+    >>> series, series.as_expr()
+    (<Series: terms in lambda + O(lambda^2)>,
+     -Integral(G(x_1, y_1)*G(x_2, y_1)*G(x_3, y_1)*G(x_4, y_1), (y_1, -oo, oo))/2)
     """
     if check_order("k", k) < 3:
         raise ValueError(f"an interaction phi^k needs k >= 3, got {k}; phi^2 belongs to the mass")
-    m = symbol("m") if mass is None else _real("mass", mass)
-    if m.is_number and m <= 0:
-        raise ValueError(f"mass must be positive, got {mass!r}: a massless propagator needs an infrared regulator")
-    lam = symbol("lambda")
-    value = lam if coupling is None else _real("coupling", coupling)
-    series = Series((lam,), (((1,), value / lam),)) if coupling is None else Series((value,), (((1,), 1),))
-    return Action(
-        couplings=((k, series),),
-        parameters=series.parameters,
-        is_local=True,
-        kinetic_latex=r"\frac{1}{2} \int d^dx \left[(\nabla\phi)^2 + " + sympy.latex(m**2) + r" \phi^2\right]",
-        propagator_latex=r"G(x, y) = \int \frac{d^dp}{(2\pi)^d} \frac{e^{ip(x - y)}}{p^2 + " + sympy.latex(m**2) + "}",
-        mass=m,
-    )
+    value = symbol("lambda") if coupling is None else real_value("coupling", coupling)
+    parameter = value if value.is_Symbol else symbol("lambda")
+    values = None if value.is_Symbol else {parameter: value}
+    return local_action({k: parameter}, mass=mass, expansion=(parameter,), values=values)
 
 
 def phi4(*, mass: Any = None, coupling: Any = None) -> Action:
@@ -286,10 +413,3 @@ def phi4(*, mass: Any = None, coupling: Any = None) -> Action:
     G(x_1, x_2)
     """
     return phi_n(4, mass=mass, coupling=coupling)
-
-
-def _real(name: str, value: Any) -> Expr:
-    number = sympy.sympify(value)
-    if number.has(sympy.nan, sympy.oo, sympy.zoo) or number.is_real is False:
-        raise ValueError(f"{name} must be a finite real number or a real expression, got {value!r}")
-    return sympy.nsimplify(number) if number.has(sympy.Float) else number
