@@ -102,5 +102,7 @@ class ScalarFeature(Feature):
 
     def latex(self) -> str:
         """Return h(x; theta) in LaTeX."""
-        amplitude = sympy.latex(sympy.sqrt(self.squared_amplitude).xreplace({MODULUS: sympy.Symbol("|W^0_i|")}))
+        amplitude = sympy.latex(
+            sympy.sqrt(self.squared_amplitude).xreplace({MODULUS: sympy.Symbol(r"\left|W^0_{i}\right|")})
+        )
         return rf"{amplitude}\; \cos\!\left(W^0_i \cdot x + b^0_i\right)"

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from diagrams.architectures import Architecture
 from diagrams.deformed import DeformedArchitecture
+from diagrams.engineering import FieldDeformed
 from diagrams.mixtures import Mixture
 from diagrams.nonidentical import IndependentSum
 from numerics.backends import require_backend
@@ -23,7 +24,7 @@ from numerics.points import as_points
 from numerics.results import Estimate
 from numerics.sources import Networks, Source, named_parameters, source_of
 
-EnsembleLike: TypeAlias = Architecture | DeformedArchitecture | Mixture | IndependentSum
+EnsembleLike: TypeAlias = Architecture | DeformedArchitecture | FieldDeformed | Mixture | IndependentSum
 
 MAX_POINTS = 6
 DTYPES = ("float64", "float32")
@@ -40,15 +41,16 @@ class Ensemble:
 
     Neurons need not be independent. For a deformed density (:func:`diagrams.independence.tilted`, ``score_family``) the
     networks are those of the independent base and carry :meth:`log_weights`; :meth:`connected_correlators` reweights
-    them, :meth:`correlator_derivatives` expands in the strength without reweighting. Mixtures draw the shared values
-    anew for each network, and sums of non-identical neurons draw each part; both are evaluated by array code, on the
-    CPU for ``backend="numba"`` (compiled kernels where all networks of a part have the same parameters).
+    them (also where an interaction was added to the action, :func:`diagrams.engineering.deform`), and
+    :meth:`correlator_derivatives` expands in the strength without reweighting. Mixtures draw the shared values anew for
+    each network, and sums of non-identical neurons draw each part; both are evaluated by array code, on the CPU for
+    ``backend="numba"`` (compiled kernels where all networks of a part have the same parameters).
 
     With several outputs, components are ordered output by output: all points of the first, then of the second.
 
     Parameters
     ----------
-    architecture : Architecture, DeformedArchitecture, Mixture or IndependentSum
+    architecture : Architecture, DeformedArchitecture, FieldDeformed, Mixture or IndependentSum
         With numbers for all parameters: ``net.at(N=20, sigma_w0=1, sigma_w1=1)``.
     n_nets : int
         Number of networks.
@@ -102,7 +104,10 @@ class Ensemble:
     @property
     def _base(self) -> Any:
         """The ensemble that networks are drawn from."""
-        return self.architecture.base if isinstance(self.architecture, DeformedArchitecture) else self.architecture
+        base: Any = self.architecture
+        while isinstance(base, (DeformedArchitecture, FieldDeformed)):
+            base = base.base
+        return base
 
     @property
     def _is_deformed(self) -> bool:
@@ -167,6 +172,11 @@ class Ensemble:
         True
         """
         points = as_points(x, self.input_dim)
+        if isinstance(self.architecture, FieldDeformed):
+            from numerics import field_deformation
+
+            self._check_max_points(max_points, len(points))
+            return field_deformation.reweighted(self, points, max_points=max_points, progress=progress)
         if self._is_deformed:
             from numerics.broken import reweighted
 
@@ -210,6 +220,15 @@ class Ensemble:
         from numerics.broken import derivatives
 
         points = as_points(x, self.input_dim)
+        if isinstance(self.architecture, FieldDeformed) and strength in self.architecture.free_parameters:
+            from numerics import field_deformation
+
+            if _integer("order", order) not in (1, 2):
+                raise ValueError(f"order must be 1 or 2, got {order!r}")
+            self._check_max_points(_integer("max_points", max_points) + order, len(points))
+            return field_deformation.derivatives(
+                self, points, strength=strength, order=order, max_points=max_points, progress=progress
+            )
         if not isinstance(self.architecture, DeformedArchitecture) or self.architecture.strength.name != strength:
             raise ValueError(
                 f"{self.architecture} has no strength {strength!r}; make one with net.tilted(V, {strength!r})"
@@ -257,7 +276,7 @@ class Ensemble:
         counts = np.add.reduceat([b.n_nets for b in wanted], np.arange(0, len(wanted), share))
         return BlockSums(n_fields, max_points, counts, sums, np.zeros(n_fields))
 
-    def sample(self, x: ArrayLike, *, start: int = 0, count: int | None = None) -> NDArray[np.floating[Any]]:
+    def sample(self, x: ArrayLike, *, start: int = 0, count: int | None = None) -> Any:
         """Return outputs of networks at the points: the very networks that the correlators are measured on.
 
         Parameters
@@ -272,8 +291,10 @@ class Ensemble:
         Returns
         -------
         array (count, n_points)
-            Of the ensemble's dtype; (count, n_outputs, n_points) with several outputs. For a deformed density, outputs
-            of the independent base, which :meth:`log_weights` belong to.
+            Of the ensemble's dtype; (count, n_outputs, n_points) with several outputs. For a tilt or a smooth family,
+            outputs of the independent base, which :meth:`log_weights` belong to. For an action with an added
+            interaction (:func:`diagrams.engineering.deform`) a :class:`numerics.field_samples.FieldSamples`: fields,
+            weights, diagnostics and correlators.
 
         Raises
         ------
@@ -281,6 +302,10 @@ class Ensemble:
             If the points are not as above, or the networks are not in the ensemble.
         """
         points = as_points(x, self.input_dim)
+        if isinstance(self.architecture, FieldDeformed):
+            from numerics import field_deformation
+
+            return field_deformation.samples(self, points, list(self._places(start, count)))
         outputs = self._source.outputs(points)
         parts = [np.empty((0, self.n_outputs * len(points)), dtype=self.dtype)]
         parts += [_as_numpy(outputs(*place)) for place in self._places(start, count)]
@@ -336,6 +361,10 @@ class Ensemble:
         """
         from numerics.broken import log_weight_function
 
+        if isinstance(self.architecture, FieldDeformed):
+            from numerics import field_deformation
+
+            return field_deformation.log_weights(self, list(self._places(start, count)))
         weights = log_weight_function(self)
         return np.concatenate([np.empty(0), *(weights(*place)[0] for place in self._places(start, count))])
 

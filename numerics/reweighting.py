@@ -12,10 +12,10 @@ product of estimated cumulants.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,9 @@ from numerics.estimators import (
     n_monomials,
 )
 from numerics.kernels import index_tuples
+
+if TYPE_CHECKING:
+    from numerics.results import Estimate
 
 Floats = NDArray[np.float64]
 
@@ -179,3 +182,45 @@ def derivative_cumulants(sums: BlockSums, n_fields: int, n: int, order: int) -> 
     values = sum(factor * part.values for factor, part in parts)
     deviations = sum(factor * part.deviations for factor, part in parts)
     return Cumulants(fields, np.asarray(values), np.asarray(deviations))
+
+
+def reweighted_estimate(sums: WeightedSums, points: Floats, attrs: Mapping[str, Any], label: str) -> Estimate:
+    """Return the connected correlators of a deformed ensemble from weighted sums.
+
+    Parameters
+    ----------
+    sums : WeightedSums
+    points : array (n_points, input_dim)
+    attrs : mapping
+        What to record.
+    label : str
+        The ensemble, for the text of the error.
+
+    Raises
+    ------
+    EffectiveSampleSizeError
+        If the networks are worth fewer than :data:`MIN_EFFECTIVE_SAMPLES`.
+    """
+    from numerics.results import Estimate
+
+    size, n_nets = sums.effective_samples, int(sums.counts.sum())
+    run = {"n_nets": n_nets, "method": "reweighting", "effective_sample_size": size}
+    cumulants = {n: sums.cumulants(n) for n in range(1, sums.max_points + 1)}
+    estimate = Estimate.from_cumulants(cumulants, points, {**attrs, **run}, n_outputs=sums.n_fields // len(points))
+    if size < MIN_EFFECTIVE_SAMPLES:
+        raise EffectiveSampleSizeError(
+            f"{n_nets} independent networks are worth {size:.1f} of {label}, fewer than {MIN_EFFECTIVE_SAMPLES}: use "
+            "more networks, a weaker interaction or a smaller region; the estimate is the .estimate of this error",
+            estimate,
+        )
+    return estimate
+
+
+def jackknife_mean(values: Floats, counts: Sequence[int]) -> tuple[float, float]:
+    """Return the mean of values, and its standard error from the means of consecutive blocks."""
+    sizes = np.asarray(counts, dtype=np.float64)
+    means = np.add.reduceat(values, np.cumsum([0, *counts[:-1]])) / sizes
+    mean = float(values.mean())
+    spread = (sizes**2 * (means - mean) ** 2).sum() / sizes.sum() ** 2
+    n = len(sizes)
+    return mean, float(np.sqrt(spread * n / (n - 1))) if n > 1 else float("nan")
