@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diagrams._layout import BLOB_RADIUS, node_positions
-from diagrams.graph import CORRELATOR, FeynmanGraph
+from diagrams.graph import CORRELATOR, INTERACTION, FeynmanGraph
 
 DOT_RADIUS = 0.07
 PLAIN, WAVY = "solid", "wavy"
@@ -93,6 +93,40 @@ def drawing(graph: FeynmanGraph) -> Drawing:
     )
     labels = _labels(graph, places) if graph.labelled else ()
     return Drawing(tuple(_finished(s) for s in strokes), vertices, labels)
+
+
+def vertex_drawing(kind: str, valence: int) -> Drawing:
+    """Return the picture of one vertex with its half-edges, without labels.
+
+    Examples
+    --------
+    >>> len(vertex_drawing("interaction", 4).strokes)
+    4
+    """
+    radius = BLOB_RADIUS if kind == CORRELATOR else DOT_RADIUS
+    reach = radius + 0.45
+    turns = (np.arange(valence) + 0.5) / valence if valence != 2 else np.array([0.0, 0.5])
+    ends = [complex(reach * np.exp(2j * np.pi * t)) for t in turns]
+    strokes = tuple(Stroke((i, valence), (0j, end)) for i, end in enumerate(ends))
+    return Drawing(strokes, (Vertex(0j, radius, str(valence) if kind == CORRELATOR else ""),), ())
+
+
+def line_drawing(ends: tuple[str, str]) -> Drawing:
+    """Return the picture of a line between two kinds of ends; a blob of any valence carries no number.
+
+    Examples
+    --------
+    >>> line_drawing(("leg", "correlator")).vertices[0].text
+    ' '
+    """
+    places = (0j, 1.2 + 0j)
+    vertices = []
+    for kind, place in zip(ends, places, strict=True):
+        if kind == CORRELATOR:
+            vertices.append(Vertex(place, BLOB_RADIUS, " "))
+        elif kind == INTERACTION:
+            vertices.append(Vertex(place, DOT_RADIUS))
+    return Drawing((Stroke((0, 1), places),), tuple(vertices), ())
 
 
 def _bezier(points: Curve, t: NDArray[np.float64]) -> Samples:

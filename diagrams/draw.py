@@ -26,6 +26,12 @@ _TIKZ_STYLES = {"dashdot": "dash dot", "solid": "", "wavy": ""}
 _INK, _PAPER, _SHADE = "#1a1a1a", "#ffffff", "#d5d9e0"
 _SERIF = "font-family='Latin Modern Roman,STIX Two Text,Times New Roman,serif'"
 _ARROW = 0.1
+_LEGEND = "dot: interaction vertex; shaded, r: connected r-point function"
+_LEGEND_TEX = (
+    r"\tikz[baseline=-0.6ex]\fill (0,0) circle[radius=0.07]; interaction vertex,\quad "
+    r"\tikz[baseline=-0.6ex]\draw[fill=black!14] (0,0) circle[radius=0.2] node {\scriptsize $r$}; "
+    r"connected $r$-point function"
+)
 
 
 def to_svg(graph: FeynmanGraph, *, width: int = 160) -> str:
@@ -63,7 +69,11 @@ def to_tikz(graph: FeynmanGraph) -> str:
       \fill (0.55,0) circle[radius=0.07];
     \end{tikzpicture}
     """
-    picture = drawing(graph)
+    return drawing_tikz(drawing(graph))
+
+
+def drawing_tikz(picture: Drawing, *, scale: float = 1.0, baseline: str = "0") -> str:
+    """Return the ``tikzpicture`` of a drawing; ``scale`` is the length of a plain line in centimetres."""
     left, bottom, right, top = picture.box()
     # TikZ would count the control points of the curves too
     body = [rf"\useasboundingbox {_xy(complex(left, bottom))} rectangle {_xy(complex(right, top))};"]
@@ -71,8 +81,43 @@ def to_tikz(graph: FeynmanGraph) -> str:
     body += [_tikz_vertex(vertex) for vertex in picture.vertices]
     body += [rf"\node[transform shape] at {_xy(place)} {{$x_{{{number}}}$}};" for place, number in picture.labels]
     inner = "\n".join(f"  {line}" for line in body)
-    head = r"\begin{tikzpicture}[baseline=0,line width=0.7pt,line cap=round]"
+    size = "" if scale == 1.0 else f"scale={_number(scale)},"
+    head = rf"\begin{{tikzpicture}}[{size}baseline={baseline},line width=0.7pt,line cap=round]"
     return f"{head}\n{inner}\n\\end{{tikzpicture}}"
+
+
+def inline_tikz(graph: FeynmanGraph) -> str:
+    """Return a small ``tikzpicture`` to stand beside a formula, at most 2.6 cm wide and 1.25 cm high.
+
+    Examples
+    --------
+    >>> inline_tikz(FeynmanGraph(2, ((0, 2), (2, 2), (2, 1)))).splitlines()[0]
+    '\\\\begin{tikzpicture}[scale=0.65,baseline=0,line width=0.7pt,line cap=round]'
+    """
+    picture = drawing(graph)
+    left, bottom, right, top = picture.box()
+    return drawing_tikz(picture, scale=round(min(0.65, 2.6 / (right - left), 1.25 / max(top - bottom, 0.1)), 3))
+
+
+def drawing_svg(picture: Drawing, *, width: int, height: int) -> str:
+    """Return a drawing as SVG of the given size on a white card, without a caption."""
+    return (
+        f"<svg xmlns='http://www.w3.org/2000/svg' width='{width}' height='{height}' viewBox='0 0 {width} {height}' "
+        f"role='img'><rect width='{width}' height='{height}' rx='6' fill='{_PAPER}'/>"
+        f"{''.join(_svg_placed(picture, width, height, 46.0))}</svg>"
+    )
+
+
+def _svg_placed(picture: Drawing, width: float, height: float, largest: float) -> list[str]:
+    left, bottom, right, top = picture.box()
+    scale = min(largest, (width - 20) / max(right - left, 0.1), (height - 20) / max(top - bottom, 0.1))
+    centre = complex(left + right, bottom + top) / 2
+    middle = complex(width, height) / 2
+
+    def place(z: complex) -> complex:
+        return middle + (z - centre).conjugate() * scale
+
+    return _svg_drawing(picture, place, scale)
 
 
 def gallery_html(diagrams: Iterable[FeynmanGraph], *, total: int, limit: int = 48) -> str:
@@ -87,6 +132,7 @@ def gallery_html(diagrams: Iterable[FeynmanGraph], *, total: int, limit: int = 4
     shown = list(islice(diagrams, limit))
     cards = "".join(to_svg(graph) for graph in shown)
     note = f"<div>showing {len(shown)} of {total}</div>" if len(shown) < total else ""
+    note += f"<div>{_LEGEND}</div>" if _has_both_kinds(shown) else ""
     return f"<div style='display:flex;flex-wrap:wrap;gap:6px'>{cards}</div>{note}"
 
 
@@ -100,15 +146,21 @@ def gallery_svg(diagrams: Iterable[FeynmanGraph], *, columns: int = 6) -> str:
     """
     if columns < 1:
         raise ValueError(f"columns must be >= 1, got {columns}")
-    cards = [_svg_card(graph) for graph in diagrams]
+    graphs = list(diagrams)
+    cards = [_svg_card(graph) for graph in graphs]
     wide, high = 166 * min(columns, max(len(cards), 1)) + 6, 166 * -(-len(cards) // columns) + 6
+    legend = ""
+    if _has_both_kinds(graphs):
+        high += 40
+        lines = zip((high - 26, high - 10), _LEGEND.split("; "), strict=True)
+        legend = "".join(f"<text x='8' y='{y}' font-size='12' fill='{_INK}' {_SERIF}>{t}</text>" for y, t in lines)
     placed = "\n".join(
         f"<g transform='translate({6 + 166 * (k % columns)} {6 + 166 * (k // columns)})'>{card}</g>"
         for k, card in enumerate(cards)
     )
     return (
         f"<svg xmlns='http://www.w3.org/2000/svg' width='{wide}' height='{high}' viewBox='0 0 {wide} {high}'>\n"
-        f"{placed}\n</svg>\n"
+        f"{placed}{legend}\n</svg>\n"
     )
 
 
@@ -134,8 +186,15 @@ def gallery_tex(diagrams: Iterable[FeynmanGraph], *, title: str) -> str:
 
 def gallery_body(diagrams: Iterable[FeynmanGraph]) -> str:
     """Return the diagrams with their symmetry factors as LaTeX for inside a document that loads TikZ."""
-    cells = "\n".join(_tex_cell(graph) for graph in diagrams)
-    return f"{{\\raggedright\n{cells}\n\\par}}"
+    shown = list(diagrams)
+    cells = "\n".join(_tex_cell(graph) for graph in shown)
+    legend = f"{{\\small {_LEGEND_TEX}\\par}}\n" if _has_both_kinds(shown) else ""
+    return f"{{\\raggedright\n{cells}\n\\par}}\n{legend}".rstrip("\n")
+
+
+def _has_both_kinds(graphs: Iterable[FeynmanGraph]) -> bool:
+    """Return True if interaction vertices and connected-correlator vertices occur, so that a legend is needed."""
+    return len({kind for graph in graphs for kind in graph.kinds}) > 1
 
 
 def _tex_cell(graph: FeynmanGraph) -> str:
@@ -171,16 +230,8 @@ def _caption(graph: FeynmanGraph) -> str:
 
 def _svg_card(graph: FeynmanGraph) -> str:
     """Return the elements of a 160 by 160 card."""
-    picture = drawing(graph)
-    left, bottom, right, top = picture.box()
-    scale = min(46.0, 140 / max(right - left, 0.1), 116 / max(top - bottom, 0.1))
-    centre = complex(left + right, bottom + top) / 2
-
-    def place(z: complex) -> complex:
-        return 80 + 68j + (z - centre).conjugate() * scale
-
     parts = [f"<rect width='160' height='160' rx='8' fill='{_PAPER}'/>"]
-    parts += _svg_drawing(picture, place, scale)
+    parts += _svg_placed(drawing(graph), 160, 136, 46.0)
     parts.append(f"<text x='80' y='150' font-size='12' text-anchor='middle' fill='{_INK}' {_SERIF}>")
     parts.append(f"{escape(_caption(graph))}</text>")
     return "".join(parts)

@@ -12,7 +12,8 @@ import pytest
 import sympy
 
 from diagrams import cos_net, phi4
-from diagrams.latex import LINE_WIDTH, _width, aslatex, plain_text, write_tex
+from diagrams._line_breaking import LINE_WIDTH, width
+from diagrams.latex import aslatex, plain_text, write_tex
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -57,7 +58,7 @@ def test_long_sums_break_by_width():
     terms = sympy.symbols("a:40")
     lines = aslatex(sympy.Add(*(t**2 for t in terms)), terms_per_line=40).split(r"\\")
     assert len(lines) >= 3
-    assert all(_width(line) <= LINE_WIDTH + 12 for line in lines)
+    assert all(width(line.replace("{aligned}", "")) <= LINE_WIDTH + 3 for line in lines)
 
 
 def test_braces_and_environments_balance(action, correlators):
@@ -125,7 +126,7 @@ def test_document_compiles(tmp_path, action, correlators):
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:]
     overfull = [float(w) for w in re.findall(r"Overfull \\hbox \(([0-9.]+)pt", done.stdout)]
-    assert not [w for w in overfull if w > 40], overfull
+    assert not [w for w in overfull if w > 5], overfull
     two_point = theory.diagrams(legs=2, max_loops=2).write_tex(tmp_path / "two_point.tex")
     done = subprocess.run(
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", two_point.name],
