@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from diagrams.action_round_trip import recovered_couplings
     from diagrams.architectures import (
         Architecture,
         cos_net,
@@ -22,12 +23,18 @@ if TYPE_CHECKING:
         relu_net,
         scalar_net,
     )
+    from diagrams.cluster import ClusterDecomposition, cluster_decomposition
     from diagrams.collection import Diagrams
+    from diagrams.contact_terms import quartic_action
     from diagrams.correlators import ConnectedCorrelators, Correlator
     from diagrams.counting import count_diagrams, total_weight
     from diagrams.cumulants import cumulants_from_moments, moments_from_cumulants
     from diagrams.deep import DeepArchitecture, deep_net
+    from diagrams.derivatives import DerivativeExpansion, derivative_expansion
     from diagrams.distributions import Constant, Density, Gaussian, StudentT, Uniform, UniformPhase
+    from diagrams.edgeworth import edgeworth_density, edgeworth_log_density
+    from diagrams.engineering import FieldDeformed, deform
+    from diagrams.expansion import expand_in
     from diagrams.expectation import ExpectationIntegral, evaluate
     from diagrams.generate import enumerate_diagrams
     from diagrams.graph import FeynmanGraph
@@ -49,8 +56,10 @@ if TYPE_CHECKING:
         with_parameter_list,
     )
     from diagrams.inner_products import InnerProduct, in_coordinates
+    from diagrams.interacting import interacting_correlators
+    from diagrams.interactions import BilocalInteraction, LocalInteraction
     from diagrams.large_width import LargeWidth
-    from diagrams.latex import aslatex, write_tex
+    from diagrams.latex import RulesTable, aslatex, latex_fragment, preamble, rules_table, write_tex
     from diagrams.models import (
         Field,
         Model,
@@ -64,27 +73,37 @@ if TYPE_CHECKING:
         scalar,
         yukawa,
     )
+    from diagrams.moment_form import in_moments
     from diagrams.momenta import Ball
+    from diagrams.momentum_space import MomentumKernel, momentum_kernel
     from diagrams.orders import diagrams_to_order
+    from diagrams.phi4_networks import cutoff_propagator, phi4_net
     from diagrams.pointfunctions import expand_channels
     from diagrams.reconstruction import one_variable_couplings
+    from diagrams.regions import Box, GaussianWeight, Sites
     from diagrams.rules import FeynmanRules
     from diagrams.series import Series
     from diagrams.streaming import DiagramStream, StreamPosition, iter_diagrams
     from diagrams.symbols import symbol
-    from diagrams.theory import Action, phi4, phi_n
+    from diagrams.theory import Action, local_action, phi4, phi_n
     from diagrams.topology import FILTERS, qgraf_filter
+    from diagrams.vector_theory import o_n_theory
+    from diagrams.wave_packets import WavePackets
 
 __all__ = [
     "FILTERS",
     "Action",
     "Architecture",
     "Ball",
+    "BilocalInteraction",
+    "Box",
+    "ClusterDecomposition",
     "ConnectedCorrelators",
     "Constant",
     "Correlator",
     "DeepArchitecture",
     "Density",
+    "DerivativeExpansion",
     "DiagramStream",
     "Diagrams",
     "Discrete",
@@ -92,18 +111,24 @@ __all__ = [
     "FeynmanGraph",
     "FeynmanRules",
     "Field",
+    "FieldDeformed",
     "Gamma",
     "Gaussian",
+    "GaussianWeight",
     "IndependentSum",
     "InnerProduct",
     "LargeWidth",
+    "LocalInteraction",
     "Mixture",
     "Model",
     "ModelPosition",
     "ModelStream",
     "Moments",
+    "MomentumKernel",
     "NeuronSum",
+    "RulesTable",
     "Series",
+    "Sites",
     "SmoothFamily",
     "SquareRoot",
     "StreamPosition",
@@ -112,34 +137,53 @@ __all__ = [
     "Uniform",
     "UniformPhase",
     "Vertex",
+    "WavePackets",
     "aslatex",
     "bipartite",
+    "cluster_decomposition",
     "complex_phi4",
     "cos_net",
     "count_diagrams",
     "cumulants_from_moments",
+    "cutoff_propagator",
     "deep_net",
+    "deform",
+    "derivative_expansion",
     "diagrams_to_order",
+    "edgeworth_density",
+    "edgeworth_log_density",
     "enumerate_diagrams",
     "erf_net",
     "evaluate",
     "expand_channels",
+    "expand_in",
     "gauss_net",
     "in_coordinates",
+    "in_moments",
     "independent_sum",
+    "interacting_correlators",
     "iter_diagrams",
+    "latex_fragment",
     "linear_net",
+    "local_action",
     "mixture",
     "moments_from_cumulants",
+    "momentum_kernel",
     "network",
     "neuron_sum",
     "o_n",
+    "o_n_theory",
     "one_variable_couplings",
     "phi4",
+    "phi4_net",
     "phi_n",
+    "preamble",
     "qed",
     "qgraf_filter",
+    "quartic_action",
+    "recovered_couplings",
     "relu_net",
+    "rules_table",
     "scalar",
     "scalar_net",
     "score_family",
@@ -153,6 +197,7 @@ __all__ = [
 
 # a new name goes here, into __all__ and into the imports above; tests compare the three
 _MODULES = {
+    "action_round_trip": ("recovered_couplings",),
     "architectures": (
         "Architecture",
         "cos_net",
@@ -163,13 +208,53 @@ _MODULES = {
         "relu_net",
         "scalar_net",
     ),
+    "cluster": (
+        "ClusterDecomposition",
+        "cluster_decomposition",
+    ),
     "collection": ("Diagrams",),
-    "correlators": ("ConnectedCorrelators", "Correlator"),
-    "counting": ("count_diagrams", "total_weight"),
-    "cumulants": ("cumulants_from_moments", "moments_from_cumulants"),
-    "deep": ("DeepArchitecture", "deep_net"),
-    "distributions": ("Constant", "Density", "Gaussian", "StudentT", "Uniform", "UniformPhase"),
-    "expectation": ("ExpectationIntegral", "evaluate"),
+    "contact_terms": ("quartic_action",),
+    "correlators": (
+        "ConnectedCorrelators",
+        "Correlator",
+    ),
+    "counting": (
+        "count_diagrams",
+        "total_weight",
+    ),
+    "cumulants": (
+        "cumulants_from_moments",
+        "moments_from_cumulants",
+    ),
+    "deep": (
+        "DeepArchitecture",
+        "deep_net",
+    ),
+    "derivatives": (
+        "DerivativeExpansion",
+        "derivative_expansion",
+    ),
+    "distributions": (
+        "Constant",
+        "Density",
+        "Gaussian",
+        "StudentT",
+        "Uniform",
+        "UniformPhase",
+    ),
+    "edgeworth": (
+        "edgeworth_density",
+        "edgeworth_log_density",
+    ),
+    "engineering": (
+        "FieldDeformed",
+        "deform",
+    ),
+    "expansion": ("expand_in",),
+    "expectation": (
+        "ExpectationIntegral",
+        "evaluate",
+    ),
     "generate": ("enumerate_diagrams",),
     "graph": ("FeynmanGraph",),
     "independence": (
@@ -189,9 +274,24 @@ _MODULES = {
         "tilted",
         "with_parameter_list",
     ),
-    "inner_products": ("InnerProduct", "in_coordinates"),
+    "inner_products": (
+        "InnerProduct",
+        "in_coordinates",
+    ),
+    "interacting": ("interacting_correlators",),
+    "interactions": (
+        "BilocalInteraction",
+        "LocalInteraction",
+    ),
     "large_width": ("LargeWidth",),
-    "latex": ("aslatex", "write_tex"),
+    "latex": (
+        "RulesTable",
+        "aslatex",
+        "latex_fragment",
+        "preamble",
+        "rules_table",
+        "write_tex",
+    ),
     "models": (
         "Field",
         "Model",
@@ -205,16 +305,44 @@ _MODULES = {
         "scalar",
         "yukawa",
     ),
+    "moment_form": ("in_moments",),
     "momenta": ("Ball",),
+    "momentum_space": (
+        "MomentumKernel",
+        "momentum_kernel",
+    ),
     "orders": ("diagrams_to_order",),
+    "phi4_networks": (
+        "cutoff_propagator",
+        "phi4_net",
+    ),
     "pointfunctions": ("expand_channels",),
     "reconstruction": ("one_variable_couplings",),
+    "regions": (
+        "Box",
+        "GaussianWeight",
+        "Sites",
+    ),
     "rules": ("FeynmanRules",),
     "series": ("Series",),
-    "streaming": ("DiagramStream", "StreamPosition", "iter_diagrams"),
+    "streaming": (
+        "DiagramStream",
+        "StreamPosition",
+        "iter_diagrams",
+    ),
     "symbols": ("symbol",),
-    "theory": ("Action", "phi4", "phi_n"),
-    "topology": ("FILTERS", "qgraf_filter"),
+    "theory": (
+        "Action",
+        "local_action",
+        "phi4",
+        "phi_n",
+    ),
+    "topology": (
+        "FILTERS",
+        "qgraf_filter",
+    ),
+    "vector_theory": ("o_n_theory",),
+    "wave_packets": ("WavePackets",),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -322,7 +322,7 @@ def test_other_errors(action):
         point_action(numeric, x, order=-1)
     with pytest.raises(TypeError, match="Architecture or ConnectedCorrelators"):
         point_action("net", x, order=1)
-    with pytest.raises(KeyError, match="6-point"):
+    with pytest.raises(ValueError, match=r"connected correlators of \[6\] points"):
         point_action(numeric.connected_correlators(max_points=4), x, order=2)
     with pytest.raises(ValueError, match="last axis must hold the 3 points"):
         action.value(np.zeros((5, 2)))
