@@ -54,10 +54,8 @@ def main() -> None:
         row |= {name: round(value, 4) for name, value in figures.items()}
         rows.append(row)
         limit = "" if asked is None else f"   (warm, asked: {asked:g} s)"
-        shown = (
-            f"cold {row['cold_s']:8.3f} s   warm {row['warm_s']:8.3f} s"
+        shown = f"cold {row['cold_s']:8.3f} s   warm {row['warm_s']:8.3f} s"
         shown += f"   gradient {row['gradient_us_per_field']} us"
-        )
         print(f"{n_points} points through N^-{order}   {shown}{limit}", flush=True)
     print(write(arguments.out, "point_action", rows, packages=("numpy", "sympy", "opt_einsum")))
 
