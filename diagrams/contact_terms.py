@@ -354,7 +354,7 @@ def quartic_action(net: Architecture) -> QuarticAction:
     >>> action = quartic_action(cos_net().at(sigma_w0=1, sigma_w1=1))
     >>> field = WavePackets([1], centres=[0], widths=[2])
     >>> action.free(field), action.quartic(field).expand()
-    (4*sqrt(7)/7, -24*sqrt(13)/(13*N) + 8/(7*N))
+    (4*sqrt(7)/7, -12*sqrt(13)/(13*N) + 8/(7*N))
     """
     kernel = momentum_kernel(net)
     if kernel.constant != 0:
