@@ -289,7 +289,7 @@ def test_expansion_in_both_parameters_and_its_limit():
     assert not Gc[4].survives()  # the sums average out, so at fixed alpha the theory becomes Gaussian
     assert str(Gc[4].large_width()).startswith("N -> infinity at fixed alpha: the 4-point function vanishes")
     assert r"\xrightarrow" in Gc[2].large_width()._repr_latex_()
-    with pytest.raises(ValueError, match="expansions in .*give the order of each"):
+    with pytest.raises(ValueError, match="give the order of each"):
         Gc.action(order=1)
     unscaled = tilted(net, neuron_sum(net.w0**2) ** 2).connected_correlators(max_points=2)[2]
     with pytest.raises(ValueError, match="grows, N alpha"):
