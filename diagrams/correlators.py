@@ -15,6 +15,7 @@ from diagrams.typing import Expr, Point, PointLike
 
 if TYPE_CHECKING:
     from diagrams.large_width import LargeWidth
+    from diagrams.regions import Region
     from diagrams.theory import Action
 
 
@@ -270,6 +271,33 @@ class ConnectedCorrelators:
         from diagrams.reconstruction import reconstruct_action
 
         return reconstruct_action(self, order=order)
+
+    def with_interaction(
+        self, delta_s: Any, *, order: Any, region: Region | None = None, max_points: int | None = None
+    ) -> ConnectedCorrelators:
+        """Return the connected correlators after the density of this ensemble is multiplied by exp(-Delta S).
+
+        See :func:`diagrams.interacting.interacting_correlators`, which takes further options.
+
+        Parameters
+        ----------
+        delta_s : mapping from n to coupling, or Interaction
+            ``{4: "lambda"}`` for a local interaction.
+        order : int or mapping from names of parameters to int
+            Highest power of the parameters of the ensemble and of the couplings, ``{"1/N": 1, "lambda": 1}``.
+        region : Region, optional
+            Where a mapping of couplings acts; default all of space.
+        max_points : int, optional
+            Of the result; default as many as these correlators suffice for.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a coupling cannot be read, a parameter is missing, or correlators of too few points are given.
+        """
+        from diagrams.interacting import interacting_correlators
+
+        return interacting_correlators(self, delta_s, order=order, region=region, max_points=max_points)
 
     def __repr__(self) -> str:
         return f"<ConnectedCorrelators: 1 to {self.max_points} points>"

@@ -19,7 +19,6 @@ import sympy
 from diagrams._architecture import Architecture
 from diagrams.distributions import Gaussian
 from diagrams.interactions import Interaction, LocalInteraction
-from diagrams.latex import equation_lines
 from diagrams.regions import Box, GaussianWeight, Sites, exact_real
 from diagrams.scalar_feature import ScalarFeature
 from diagrams.typing import Expr
@@ -344,8 +343,3 @@ def _closed_sum(n: int, coupling: Expr, term: LocalInteraction, dim: int) -> str
         rf"{shown}\, {prefactor} \sum_{{{' '.join(indices)}}} {amplitudes} {inner}"
         rf"\cos\left({combination('c')}\right) {spectrum}"
     )
-
-
-@equation_lines.register(FieldDeformed)
-def _(obj: FieldDeformed, terms_per_line: int) -> list[str]:
-    return ["& " + obj.to_latex()]

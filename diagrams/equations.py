@@ -29,7 +29,6 @@ from diagrams.correlators import ConnectedCorrelators, Correlator
 from diagrams.functionals import functional_terms
 from diagrams.large_width import LargeWidth
 from diagrams.pointfunctions import expand_channels
-from diagrams.rules import FeynmanRules
 from diagrams.series import Exponents, Series
 from diagrams.symbols import symbol
 from diagrams.theory import Action
@@ -187,13 +186,6 @@ def _(obj: LargeWidth, terms_per_line: int) -> list[str]:
     return unwrapped(obj.to_latex(terms_per_line=terms_per_line))
 
 
-@equation_lines.register(FeynmanRules)
-def _(obj: FeynmanRules, terms_per_line: int) -> list[str]:
-    from diagrams.rule_tables import rules_table
-
-    return ["& " + rules_table(obj).to_latex()]
-
-
 @equation_lines.register(Action)
 def _(obj: Action, terms_per_line: int) -> list[str]:
     return _local_lines(obj) if obj.is_local else _reconstructed_lines(obj, terms_per_line)
@@ -227,10 +219,16 @@ def power_latex(series: Series, key: Exponents, n_neurons: Expr) -> str:
 def _local_lines(action: Action) -> list[str]:
     terms = []
     for n, series in action.couplings:
-        value = series.as_expr()
-        body = expression_latex(value)
-        terms.append(rf"\frac{{{body}}}{{{n}!}} \phi^{{{n}}}")
+        numerator, denominator = sympy.fraction(series.as_expr())
+        below = f"{n}!" if denominator == 1 else rf"{factor_latex(denominator)} \cdot {n}!"
+        terms.append(rf"\frac{{{expression_latex(numerator)}}}{{{below}}} \phi^{{{n}}}")
     return [rf"S[\phi] ={{}} & {action.kinetic_latex} + \int d^dx\; {_summed(terms)}"]
+
+
+def factor_latex(expr: Expr) -> str:
+    """Return an expression as a factor: a sum is put in brackets."""
+    text = expression_latex(expr)
+    return rf"\left({text}\right)" if expr.is_Add else text
 
 
 def _summed(terms: list[str]) -> str:
@@ -293,7 +291,11 @@ def _first_omitted(action: Action) -> Exponents:
 def action_text(action: Action) -> str:
     """Return an action as readable text, order by order, with the meaning of its functions."""
     if action.is_local:
-        terms = [f"{plain_text(s.as_expr())}/{n}! phi^{n}" for n, s in action.couplings]
+        values = [(n, s.as_expr()) for n, s in action.couplings]
+        shown = [
+            (n, f"({plain_text(g)})" if g.is_Add or g.is_Rational and g.q > 1 else plain_text(g)) for n, g in values
+        ]
+        terms = [f"{text}/{n}! phi^{n}" for n, text in shown]
         return f"S[phi] = ∫dx [ 1/2 (∇phi)^2 + 1/2 {action.mass}^2 phi^2 + " + " + ".join(terms) + " ]"
     series = action.couplings[0][1]
     lines = ["S[phi] = 1/2 ∫dx_1 dx_2 phi(x_1) D(x_1, x_2) phi(x_2)"]

@@ -14,7 +14,6 @@ from __future__ import annotations
 from diagrams.deformed import DeformedArchitecture
 from diagrams.deformed_correlators import DeformedCorrelators
 from diagrams.large_width import LargeWidth
-from diagrams.latex import equation_lines
 from diagrams.mixtures import Discrete, Gamma, Mixture, Moments, SquareRoot, mixture
 from diagrams.neuron_sums import NeuronSum, neuron_sum
 from diagrams.nonidentical import IndependentSum, independent_sum, with_parameter_list
@@ -40,11 +39,3 @@ __all__ = [
     "tilted",
     "with_parameter_list",
 ]
-
-
-@equation_lines.register(DeformedArchitecture)
-@equation_lines.register(Mixture)
-@equation_lines.register(IndependentSum)
-@equation_lines.register(LargeWidth)
-def _(obj: DeformedArchitecture | Mixture | IndependentSum | LargeWidth, terms_per_line: int) -> list[str]:
-    return ["& " + obj.to_latex()]

@@ -249,6 +249,17 @@ class FeynmanRules:
         """
         return self._integrated(graph, amputated=True) / graph.symmetry_factor
 
+    def to_latex(self) -> str:
+        """Return the table of these rules in LaTeX, see :class:`diagrams.rule_tables.RulesTable`."""
+        from diagrams.rule_tables import rules_table
+
+        return rules_table(self).to_latex()
+
+    def _repr_html_(self) -> str:
+        from diagrams.rule_tables import rules_table
+
+        return rules_table(self)._repr_html_()
+
     def _integrated(self, graph: FeynmanGraph, *, amputated: bool) -> Expr:
         factor, operands, output = self.contraction(graph)
         internal = sorted({i for _, index in operands for i in index} - set(output))

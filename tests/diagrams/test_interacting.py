@@ -285,6 +285,16 @@ def test_errors(call, error, text):
         call(correlators)
 
 
+def test_correlators_have_it_as_a_method():
+    base = cos_net(input_dim=1).connected_correlators(max_points=6)
+    order = {"1/N": 1, "lambda": 1}
+    box = Box(2)
+    found = base.with_interaction({4: lam}, order=order, region=box)
+    assert found == interacting_correlators(base, {4: lam}, order=order, region=box)
+    assert found != base.with_interaction({4: lam}, order=order, region=Box(3))
+    assert max(base.with_interaction({4: lam}, order=order, region=box, max_points=2)) == 2
+
+
 def test_a_net_of_several_outputs_is_refused():
     with pytest.raises(ValueError, match="one component"):
         interacting_correlators(

@@ -81,6 +81,12 @@ def test_every_rule_has_a_row_and_a_picture(action, kind):
     assert latex_fragment(table) == latex_fragment(rules)
 
 
+def test_rules_show_their_table(action):
+    for rules in (phi4().rules, action.reconstruction_rules):
+        assert rules._repr_html_() == rules_table(rules)._repr_html_()
+        assert aslatex(rules) == rules.to_latex() == rules_table(rules).to_latex()
+
+
 def test_a_wrong_sign_would_show(action):
     """The signs come from the rules: with a flipped line the row flips too."""
     rules = action.reconstruction_rules
