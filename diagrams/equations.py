@@ -220,12 +220,12 @@ def _local_lines(action: Action) -> list[str]:
     terms = []
     for n, series in action.couplings:
         numerator, denominator = sympy.fraction(series.as_expr())
-        below = f"{n}!" if denominator == 1 else rf"{factor_latex(denominator)} \cdot {n}!"
+        below = f"{n}!" if denominator == 1 else rf"{_factor_latex(denominator)} \cdot {n}!"
         terms.append(rf"\frac{{{expression_latex(numerator)}}}{{{below}}} \phi^{{{n}}}")
     return [rf"S[\phi] ={{}} & {action.kinetic_latex} + \int d^dx\; {_summed(terms)}"]
 
 
-def factor_latex(expr: Expr) -> str:
+def _factor_latex(expr: Expr) -> str:
     """Return an expression as a factor: a sum is put in brackets."""
     text = expression_latex(expr)
     return rf"\left({text}\right)" if expr.is_Add else text
@@ -291,11 +291,7 @@ def _first_omitted(action: Action) -> Exponents:
 def action_text(action: Action) -> str:
     """Return an action as readable text, order by order, with the meaning of its functions."""
     if action.is_local:
-        values = [(n, s.as_expr()) for n, s in action.couplings]
-        shown = [
-            (n, f"({plain_text(g)})" if g.is_Add or g.is_Rational and g.q > 1 else plain_text(g)) for n, g in values
-        ]
-        terms = [f"{text}/{n}! phi^{n}" for n, text in shown]
+        terms = [f"{_factor_text(s.as_expr())}/{n}! phi^{n}" for n, s in action.couplings]
         return f"S[phi] = ∫dx [ 1/2 (∇phi)^2 + 1/2 {action.mass}^2 phi^2 + " + " + ".join(terms) + " ]"
     series = action.couplings[0][1]
     lines = ["S[phi] = 1/2 ∫dx_1 dx_2 phi(x_1) D(x_1, x_2) phi(x_2)"]
@@ -321,3 +317,8 @@ def action_text(action: Action) -> str:
     else:
         lines.append(f"{shown}Gn = N^(n/2 - 1) G_c^(n)")
     return "\n".join(lines)
+
+
+def _factor_text(expr: Expr) -> str:
+    text = plain_text(expr)
+    return f"({text})" if expr.is_Add or (expr.is_Rational and not expr.is_Integer) else text
