@@ -27,6 +27,11 @@ class ExpressionLatex(LatexPrinter):
         body = self._print(rest)
         return sign + sympy.latex(abs(coefficient)) + " " + (rf"\left({body}\right)" if rest.is_Add else body)
 
+    def _print_Symbol(self, expr: Expr, style: str = "plain") -> str:
+        if expr.name.startswith("Tr "):  # the trace of moment_form
+            return rf"\operatorname{{Tr}} {expr.name[3:]}"
+        return str(super()._print_Symbol(expr, style=style))
+
     def _print_ExpBase(self, expr: Expr, exp: str | None = None) -> str:
         body = sympy.latex(expr.args[0], fold_short_frac=True, fold_frac_powers=True)
         return rf"e^{{{body}}}" if exp is None else rf"e^{{{exp} \left({body}\right)}}"
