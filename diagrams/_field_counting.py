@@ -173,7 +173,7 @@ class Theory:
             if not self.table.cuttable[t]:
                 continue
             leg = self.leg_key(tuple(int(u == t) for u in range(len(self.legs))))
-            for row in source.sources[self.table.partner[t]]:
+            for row in source.source(self.table.partner[t]):
                 w.update({key + leg: -c % self.modulus for key, c in row.items()})
 
     def _disconnected(self, w: Series) -> Series:
@@ -202,7 +202,7 @@ class Theory:
         if t is not None:
             rest = tuple(n - (u == t) for u, n in enumerate(self.legs))
             legs = self.leg_key(rest)
-            rows = Sources(self, rest).sources[self.table.partner[t]]
+            rows = Sources(self, rest).source(self.table.partner[t])
             shared = pow(self.legs[t], -1, self.modulus)
             found = {k - legs: -c * shared for row in rows for k, c in row.items()}
         else:

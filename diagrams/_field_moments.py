@@ -46,6 +46,8 @@ class Moments:
 
     def average(self, legs: Counts) -> Series:
         """Return the sum for each list of vertices together with ``legs[t]`` legs of each type."""
+        if any(legs[t] != legs[p] for t, p in self._conserved):
+            return {}
         wanted = legs + (0,) * len(self.bilinears)
         found = {}
         for key, polynomial in self.polynomials.items():
@@ -55,6 +57,16 @@ class Moments:
             if x := total % self.ring.modulus:
                 found[key] = x
         return found
+
+    @cached_property
+    def _conserved(self) -> list[tuple[int, int]]:
+        """Types of which every vertex has as many as of the other end of their lines."""
+        table = self.table
+        return [
+            (t, p)
+            for t, p in enumerate(table.partner)
+            if t < p and all(table.count(m, t) == table.count(m, p) for m in range(len(table.vertices)))
+        ]
 
     @cached_property
     def bilinears(self) -> list[tuple[int, int]]:

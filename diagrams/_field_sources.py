@@ -26,18 +26,23 @@ class Sources:
         n_types, zero = len(legs), (0,) * len(legs)
         self.units = [tuple(int(u == t) for u in range(n_types)) for t in range(n_types)]
         self.one_leg = [{theory.leg_key(u): 1} if legs[t] else {} for t, u in enumerate(self.units)]
-        # for each type the orders of c_t; the order counts vertices
-        self.sources: list[list[Series]] = [[{}] for _ in range(n_types)]
-        # J^k / k! for J = s + c, by order
-        self.powers: dict[Counts, list[Series]] = {zero: [{0: 1}]}
+        # by order, the number of vertices, and only the orders that do not vanish: J_t = s_t + c_t ...
+        self.currents: list[dict[int, Series]] = [{0: one} if one else {} for one in self.one_leg]
+        # ... and J^k / k!
+        self.powers: dict[Counts, dict[int, Series]] = {zero: {0: {0: 1}}}
+        self._averages: dict[Counts, dict[Counts, dict[int, Series]]] = {}
         self.free = self._free_inverse()
         self._grow(0)
         for order in range(1, theory.top + 1):
             self._grow(order)
-            found = {t: self._source(t, order) for t in self.types}
-            for t, row in found.items():
-                self.sources[t][order] = row
+            found = {t: source for t in self.types if (source := self._source(t, order))}
+            for t, source in found.items():
+                self.currents[t][order] = source
             self._correct(found, order)
+
+    def source(self, t: int) -> list[Series]:
+        """Return the orders of c_t that do not vanish."""
+        return [row for order, row in self.currents[t].items() if order]
 
     def partition_function(self, legs: Counts) -> Series:
         """Return the average with some labelled legs and the sources."""
@@ -60,24 +65,15 @@ class Sources:
         kept = {theory.leg_key(some): sum(some) for some in divisors([self.legs])}
         return SeriesRing(kept, M).exponential({k: c for k, c in pairs.items() if k in kept})
 
-    def _current(self, t: int, order: int) -> Series:
-        return self.one_leg[t] if order == 0 else self.sources[t][order]
-
     def _grow(self, order: int) -> None:
         """Add an order to all powers, its sources not yet known."""
-        for t in range(len(self.legs)):
-            if order:
-                self.sources[t].append({})
-        zero = (0,) * len(self.legs)
-        if order:
-            self.powers[zero].append({})
-        level = [zero]
+        level: list[Counts] = [(0,) * len(self.legs)]
         while level:
             following = []
             for k in level:
                 first = next((t for t, n in enumerate(k) if n), len(k) - 1)
                 for t in range(first + 1):
-                    if any(self.one_leg[t]) or any(self.sources[t]):
+                    if self.currents[t]:
                         larger = tuple(map(int.__add__, k, self.units[t]))
                         if self._extend(larger, k, t, order):
                             following.append(larger)
@@ -86,24 +82,28 @@ class Sources:
     def _extend(self, larger: Counts, smaller: Counts, t: int, order: int) -> bool:
         """Add an order to a power; return False if all its orders vanish."""
         total: Series = {}
-        for i in range(order + 1):
-            self.ring.add_product(total, self._current(t, i), self.powers[smaller][order - i])
-        shared = pow(larger[t], -1, self.ring.modulus)
-        row = self.ring.reduced({k: c * shared for k, c in total.items()})
-        if larger not in self.powers:
-            if not row:
-                return False
-            self.powers[larger] = [{} for _ in range(order)]
-        self.powers[larger].append(row)
-        return True
+        rows = self.powers[smaller]
+        for i, current in self.currents[t].items():
+            if row := rows.get(order - i):
+                self.ring.add_product(total, current, row)
+        if total:
+            shared = pow(larger[t], -1, self.ring.modulus)
+            if row := self.ring.reduced({k: c * shared for k, c in total.items()}):
+                self.powers.setdefault(larger, {})[order] = row
+        return larger in self.powers
 
     def _average(self, legs: Counts, order: int) -> Series:
         total: Series = {}
+        known = self._averages.setdefault(legs, {})
         for k, rows in self.powers.items():
-            averages = self.theory.averages(tuple(map(int.__add__, k, legs)))
-            for i, row in enumerate(rows[: order + 1]):
-                if row and averages[order - i]:
-                    self.ring.add_product(total, row, averages[order - i])
+            if k not in known:
+                by_order = self.theory.averages(tuple(map(int.__add__, k, legs)))
+                known[k] = {i: row for i, row in enumerate(by_order) if row}
+            averages = known[k]
+            if averages:
+                for i, row in rows.items():
+                    if other := averages.get(order - i):
+                        self.ring.add_product(total, row, other)
         return total
 
     def _source(self, t: int, order: int) -> Series:
@@ -118,11 +118,11 @@ class Sources:
     def _correct(self, found: dict[int, Series], order: int) -> None:
         """Add what the new sources contribute to the powers at their order."""
         for t, source in found.items():
-            if not source:
-                continue
             for some in divisors([self.legs]):
                 larger = tuple(map(int.__add__, some, self.units[t]))
-                rows = self.powers.setdefault(larger, [{} for _ in range(order + 1)])
+                rows = self.powers.setdefault(larger, {})
+                total = rows.pop(order, {})
                 shared = pow(prod(map(factorial, some)), -1, self.ring.modulus)
-                self.ring.add_product(rows[order], source, {self.theory.leg_key(some): shared})
-                rows[order] = self.ring.reduced(rows[order])
+                self.ring.add_product(total, source, {self.theory.leg_key(some): shared})
+                if row := self.ring.reduced(total):
+                    rows[order] = row
