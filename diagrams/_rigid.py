@@ -106,6 +106,9 @@ def rigid_start(model: RigidModel) -> RigidState:
     )
 
 
+MAX_CYCLES = 64  # lines that are not in a tree, one bit each
+
+
 @compiled
 def _is_dropped(
     mate: Ints,

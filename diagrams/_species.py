@@ -19,7 +19,7 @@ from diagrams._field_legs import attach_legs
 from diagrams._field_request import Joins, Request, attached_lists, counts_with_components, is_rigid
 from diagrams._matings import matings
 from diagrams._orderly_fields import SkeletonLists, Skeletons, skeleton_start, skeletons
-from diagrams._rigid import RigidModel, exchange_orders, rigid_diagrams, rigid_start
+from diagrams._rigid import MAX_CYCLES, RigidModel, exchange_orders, rigid_diagrams, rigid_start
 from diagrams._vertex_lists import Counts, VertexClass, half_edge_counts
 
 LISTS_PER_TASK = 16
@@ -104,10 +104,16 @@ def tasks(table: HalfEdgeTable, request: Request) -> Iterator[Task]:
         if not any(counts):
             if len(legs) == 2 and table.partner[legs[0]] == legs[1] and not request.bridgeless:
                 yield from _orderly_tasks(table, request, counts, (), [((0, 1),)])
-        elif is_rigid(table, counts, legs):
+        elif is_rigid(table, counts, legs) and _cycles(table, counts, legs) <= MAX_CYCLES:
             yield RigidTask(table, request, counts, legs, ())
         else:
             yield from _orderly_tasks(table, request, counts, legs, [()])
+
+
+def _cycles(table: HalfEdgeTable, counts: Counts, legs: Sequence[int]) -> int:
+    """Return the number of independent cycles of connected diagrams."""
+    half_edges = sum(n * len(v) for n, v in zip(counts, table.vertices, strict=True))
+    return (half_edges - len(legs)) // 2 - sum(counts) + 1
 
 
 def _orderly_tasks(

@@ -53,6 +53,19 @@ def test_rigid_and_orderly_generators_agree(legs, one_particle_irreducible):
         assert Counter(d for b in orderly for d in Diagrams((b,))) == Counter(d for b in rigid for d in Diagrams((b,)))
 
 
+def test_more_cycles_than_a_mask_holds_go_to_the_orderly_generator(monkeypatch):
+    def found(loops):
+        request = Request(tuple(qed().table.names.index(h) for h in PROPAGATOR), loops, (), bridgeless=True)
+        todo = list(tasks(qed().table, request))
+        return {type(t).__name__ for t in todo}, {d for t in todo for b in t.pieces(10**6) if b for d in Diagrams((b,))}
+
+    before = {loops: found(loops) for loops in (1, 2)}
+    monkeypatch.setattr("diagrams._species.MAX_CYCLES", 1)
+    assert found(1) == before[1]
+    assert (found(2)[0], before[2][0]) == ({"OrderlyTask"}, {"RigidTask"})
+    assert found(2)[1] == before[2][1]
+
+
 @pytest.mark.parametrize("valences", [(4,), (3,), (3, 4)], ids=str)
 @pytest.mark.parametrize(
     "options", [{}, {"one_particle_irreducible": True}, {"self_loops": False}, {"connected": False}]
