@@ -31,6 +31,8 @@ def why_not_covered(table: HalfEdgeTable, request: Request) -> str:
     """Return why there is no generating function for a request, an empty string if there is one."""
     if request.amputated:
         return "amputated=True"
+    if request.shape:
+        return "two_particle_irreducible, vertex_two_connected or planar diagrams"
     if request.odd and not is_diagonal(table):
         return "furry=True in a model where fermions change their species at a vertex"
     contact_legs = any(not table.cuttable[t] for t in request.legs)

@@ -24,6 +24,8 @@ class Request:
     loops : int or None
     orders : tuple of Bound
     connected, bridgeless, self_loops, tadpoles, amputated, labelled : bool
+    shape : int
+        Filters of :mod:`diagrams._field_shapes` on finished diagrams.
     odd : tuple of int
         Drop fermion loops to which an odd number of half-edges of these types is attached.
     """
@@ -38,6 +40,7 @@ class Request:
     amputated: bool = False
     labelled: bool = True
     odd: Counts = ()
+    shape: int = 0
 
 
 def wanted_counts(table: HalfEdgeTable, request: Request) -> list[Counts]:

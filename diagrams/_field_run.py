@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from diagrams._field_blocks import FieldBlock, HalfEdgeTable
 from diagrams._field_request import Request
+from diagrams._field_shapes import with_shape
 from diagrams._species import Task, tasks
 
 _SIZE = 65536
@@ -72,7 +73,9 @@ def kept(block: FieldBlock, request: Request) -> FieldBlock:
         block = block.take(np.flatnonzero(block.cycles == request.loops))
     if not request.self_loops:
         block = block.without_contracted_self_loops()
-    return block.without_odd_fermion_loops(request.odd) if request.odd else block
+    if request.odd:
+        block = block.without_odd_fermion_loops(request.odd)
+    return with_shape(block, request.shape) if request.shape else block
 
 
 def ordered_pieces(table: HalfEdgeTable, request: Request, size: int, start: int) -> Iterator[tuple[int, FieldBlock]]:

@@ -12,6 +12,7 @@ from diagrams._field_blocks import HalfEdgeTable
 from diagrams._field_counting import signed_weight, weights, why_not_covered
 from diagrams._field_request import Request, is_rigid
 from diagrams._field_run import TooManyDiagramsError, all_blocks
+from diagrams._field_shapes import SHAPES
 from diagrams._field_stream import ModelPosition, ModelStream, check_weights
 from diagrams._fields import Field, Vertex
 from diagrams._vertex_lists import Bound
@@ -48,6 +49,9 @@ class ModelDiagrams:
         self_loops: bool = True,
         tadpoles: bool = True,
         amputated: bool = False,
+        two_particle_irreducible: bool = False,
+        vertex_two_connected: bool = False,
+        planar: bool = False,
         furry: bool = False,
         labelled: bool = True,
         max_graphs: int = MAX_GRAPHS,
@@ -68,6 +72,8 @@ class ModelDiagrams:
         amputated : bool
             Leave out diagrams with a self-energy insertion on a leg: an internal propagator that, when cut, splits off
             exactly one leg from others (see :func:`diagrams.topology.has_leg_correction`).
+        two_particle_irreducible, vertex_two_connected, planar : bool
+            As in :func:`diagrams.enumerate_diagrams`; not for models with contact lines, except ``planar``.
         furry : bool
             Leave out diagrams with a fermion loop that carries an odd number of charge-odd half-edges.
         labelled : bool
@@ -93,8 +99,9 @@ class ModelDiagrams:
         Notes
         -----
         Every result is checked against :meth:`total_weight`, for each list of vertices separately. There is no
-        generating function for ``amputated=True``, nor for some combinations with ``furry`` and contact fields that
-        :meth:`total_weight` names; those are not checked.
+        generating function for ``amputated``, ``two_particle_irreducible``, ``vertex_two_connected`` and ``planar``,
+        nor for some combinations with ``furry`` and contact fields that :meth:`total_weight` names; those are not
+        checked.
         """
         request = self._request(
             legs,
@@ -105,6 +112,9 @@ class ModelDiagrams:
             self_loops=self_loops,
             tadpoles=tadpoles,
             amputated=amputated,
+            two_particle_irreducible=two_particle_irreducible,
+            vertex_two_connected=vertex_two_connected,
+            planar=planar,
             furry=furry,
             labelled=labelled,
         )
@@ -133,6 +143,9 @@ class ModelDiagrams:
         self_loops: bool = True,
         tadpoles: bool = True,
         amputated: bool = False,
+        two_particle_irreducible: bool = False,
+        vertex_two_connected: bool = False,
+        planar: bool = False,
         furry: bool = False,
         labelled: bool = True,
         block_size: int = 65536,
@@ -145,7 +158,7 @@ class ModelDiagrams:
 
         Parameters
         ----------
-        legs, loops, order, connected, one_particle_irreducible, self_loops, tadpoles, amputated, furry, labelled
+        legs, loops, order, furry, labelled and all filters
             As for :meth:`diagrams`.
         block_size : int
         start : ModelPosition, optional
@@ -170,6 +183,9 @@ class ModelDiagrams:
             self_loops=self_loops,
             tadpoles=tadpoles,
             amputated=amputated,
+            two_particle_irreducible=two_particle_irreducible,
+            vertex_two_connected=vertex_two_connected,
+            planar=planar,
             furry=furry,
             labelled=labelled,
         )
@@ -186,6 +202,9 @@ class ModelDiagrams:
         self_loops: bool = True,
         tadpoles: bool = True,
         amputated: bool = False,
+        two_particle_irreducible: bool = False,
+        vertex_two_connected: bool = False,
+        planar: bool = False,
         furry: bool = False,
         labelled: bool = True,
     ) -> int:
@@ -203,6 +222,9 @@ class ModelDiagrams:
             self_loops=self_loops,
             tadpoles=tadpoles,
             amputated=amputated,
+            two_particle_irreducible=two_particle_irreducible,
+            vertex_two_connected=vertex_two_connected,
+            planar=planar,
             furry=furry,
             labelled=labelled,
         )
@@ -295,8 +317,13 @@ class ModelDiagrams:
         return MemoryError(f"there are {number} diagrams of model {self.name!r}, max_graphs={max_graphs}; {remedy}")
 
     def _request(self, legs: Legs, loops: int | None, order: Orders | None, *, furry: bool, **options: bool) -> Request:
-        for name in ("bridgeless", "amputated"):
-            if options[name] and not options["connected"]:
+        shapes = {name: options.pop(name, False) for name in SHAPES}
+        if (asked := [name for name, wanted in shapes.items() if wanted and name != "planar"]) and not all(
+            self.table.cuttable
+        ):
+            raise ValueError(f"{asked[0]}=True is for models whose lines are all propagators, not for {self.name!r}")
+        for name in ("bridgeless", "amputated", *shapes):
+            if (options | shapes)[name] and not options["connected"]:
                 shown = "one_particle_irreducible" if name == "bridgeless" else name
                 raise ValueError(f"{shown}=True needs connected=True: it is a property of connected diagrams")
         filtered = options["bridgeless"] or options["amputated"] or not (options["self_loops"] and options["tadpoles"])
@@ -315,7 +342,9 @@ class ModelDiagrams:
         orders = tuple(self._bound(parameter, value) for parameter, value in (order or {}).items())
         odd = tuple(i for i, f in enumerate(self.table.fields) if f in self.charge_odd) if furry else ()
         flags = {name: bool(value) for name, value in options.items()}
-        return Request(ends, None if loops is None else int(loops), orders, odd=odd, **flags)
+        flags["bridgeless"] |= bool(shapes["two_particle_irreducible"])
+        shape = sum(SHAPES[name] for name, wanted in shapes.items() if wanted)
+        return Request(ends, None if loops is None else int(loops), orders, odd=odd, shape=shape, **flags)
 
     def _leg_names(self, legs: Legs) -> list[str]:
         if isinstance(legs, str):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from sample_models import PROPAGATOR, charged_current, two_flavours
+from sample_models import PROPAGATOR, charged_current, gross_neveu, two_flavours
 
 from diagrams.graph import FeynmanGraph
 from diagrams.models import Field, Model, Vertex, bipartite, complex_phi4, o_n, qed, scalar, yukawa
-from diagrams.topology import has_leg_correction
+from diagrams.topology import has_leg_correction, is_planar, is_two_particle_irreducible, is_vertex_two_connected
 
 
 def two_scalars():
@@ -143,3 +143,45 @@ def test_memory_errors_state_the_number():
         yukawa(phi4=True).diagrams(PROPAGATOR, loops=4, max_graphs=100)
     with pytest.raises(MemoryError, match="more than 1164 diagrams"):
         yukawa(phi4=True).diagrams(PROPAGATOR, loops=4, max_graphs=1164)
+
+
+SHAPES = {
+    "two_particle_irreducible": is_two_particle_irreducible,
+    "vertex_two_connected": is_vertex_two_connected,
+    "planar": is_planar,
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize(
+    ("model", "legs", "loops"),
+    [
+        (qed(), PROPAGATOR, 3),
+        (qed(), ("psi", "psi*", "A"), 2),
+        (yukawa(phi4=True), (), 3),
+        (complex_phi4(), (), 4),
+        (complex_phi4(), ("phi", "phi", "phi*", "phi*"), 2),
+    ],
+    ids=lambda v: v.name if isinstance(v, Model) else str(v),
+)
+def test_shapes_are_filters_on_all_diagrams(model, legs, loops, name):
+    wanted = [d for d in model.diagrams(legs, loops=loops) if SHAPES[name](d)]
+    assert list(model.diagrams(legs, loops=loops, **{name: True})) == wanted
+    assert model.count(legs, loops=loops, **{name: True}) == len(wanted)
+    blocks = list(model.iter_diagrams(legs, loops=loops, block_size=5, **{name: True}))
+    assert [d for block in blocks for d in block] == wanted
+
+
+def test_shapes_combine():
+    legs, both = ("psi", "psi*", "A"), {"vertex_two_connected": True, "planar": True}
+    found = qed().diagrams(legs, loops=3, furry=True, **both)
+    wanted = [d for d in qed().diagrams(legs, loops=3, furry=True) if all(SHAPES[n](d) for n in both)]
+    assert list(found) == wanted
+    assert 0 < len(wanted) < qed().count(legs, loops=3, vertex_two_connected=True)
+
+
+def test_shapes_that_mean_nothing_are_refused():
+    with pytest.raises(ValueError, match="planar=True needs connected=True"):
+        qed().diagrams(PROPAGATOR, loops=1, planar=True, connected=False)
+    with pytest.raises(ValueError, match="whose lines are all propagators"):
+        gross_neveu().diagrams(PROPAGATOR, loops=1, vertex_two_connected=True)
