@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from numerics.backends import array_module
-from numerics.estimators import monomial_sums, n_monomials
+from numerics.estimators import BlockSums, monomial_sums, n_monomials
 from numerics.kernels import LANES
 from numerics.sources import Networks, Source
 
 _SECONDS_PER_CALL = 0.1  # of compiled code, during which Ctrl-C has to wait
 _NETS_PER_CALL = 8192  # of array code
+_MAX_SUMS = 1 << 26  # float64 numbers kept: 512 MiB
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,53 @@ def slices(start: int, stop: int) -> Iterator[tuple[int, int]]:
         end = min(stop, (start // _NETS_PER_CALL + 1) * _NETS_PER_CALL)
         yield start, end - start
         start = end
+
+
+def collected(
+    source: Source,
+    wanted: Sequence[Block],
+    blocks: Sequence[Block],
+    points: NDArray[np.float64],
+    max_points: int,
+    size: int,
+    progress: bool,
+) -> BlockSums:
+    """Return the sums of monomials over blocks of networks.
+
+    Parameters
+    ----------
+    source : Source
+    wanted : sequence of Block
+        One row for each, unless the sums of all ``blocks`` would not fit: then consecutive ones share a row.
+    blocks : sequence of Block
+        All blocks of the ensemble.
+    points : array (n_points, input_dim)
+    max_points : int
+        Highest degree.
+    size : int
+        Networks in a full block.
+    progress : bool
+        Show a progress bar on standard error.
+
+    Raises
+    ------
+    FloatingPointError
+        If a sum overflows.
+    """
+    n_fields = source.n_outputs * len(points)
+    n_columns = n_monomials(n_fields, max_points)
+    share = -(-len(blocks) * n_columns // _MAX_SUMS)
+    sums = np.zeros((-(-len(wanted) // share), n_columns))
+    with tqdm(total=sum(b.n_nets for b in wanted), disable=not progress, unit="net", unit_scale=True) as bar:
+        done = 0
+        for part in summed(source, wanted, points, max_points, size, bar):
+            for row in part:
+                sums[done // share] += row
+                done += 1
+    if not np.isfinite(sums).all():
+        raise FloatingPointError(f"sums are not finite in {source.dtype}: points or parameters are too large")
+    counts = np.add.reduceat([b.n_nets for b in wanted], np.arange(0, len(wanted), share))
+    return BlockSums(n_fields, max_points, counts, sums, np.zeros(n_fields))
 
 
 def summed(

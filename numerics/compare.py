@@ -50,8 +50,17 @@ class Comparison:
         return tuple(self.predicted)
 
     def pulls_of(self, n: int) -> NDArray[np.float64]:
-        """Return (measured - predicted) / standard error of the n-point function, one for each unique tuple."""
-        return (self.measured.values(n) - self.predicted[n]) / self.measured.errors(n)
+        """Return (measured - predicted) / standard error of the n-point function, one for each unique tuple.
+
+        Where the estimate is exact, such as zero by symmetry, the pull is zero if the prediction is the same number to
+        rounding, else infinite.
+        """
+        residual, error = self.measured.values(n) - self.predicted[n], self.measured.errors(n)
+        exact = error == 0
+        wrong = np.abs(residual) > 1e-12 * np.abs(self.predicted[n])
+        pulls = np.where(wrong, np.copysign(np.inf, residual), 0.0)
+        pulls[~exact] = residual[~exact] / error[~exact]
+        return pulls
 
     @property
     def pulls(self) -> NDArray[np.float64]:
@@ -66,12 +75,16 @@ class Comparison:
     @cached_property
     def _quadratic_form(self) -> tuple[float, int]:
         """Residuals in the inverse covariance, on its well-determined directions: (chi^2, their number)."""
-        covariance = self.measured.covariance()
+        covariance, pulls = self.measured.covariance(), self.pulls
+        uncertain = np.diag(covariance) > 0
+        if not uncertain.any() or np.isinf(pulls).any():
+            return float(np.inf if np.isinf(pulls).any() else 0.0), int(uncertain.any())
+        covariance, pulls = covariance[np.ix_(uncertain, uncertain)], pulls[uncertain]
         sigma = np.sqrt(np.diag(covariance))
         eigenvalues, vectors = np.linalg.eigh(covariance / np.outer(sigma, sigma))
         limit = max(1, self.measured.n_blocks // _BLOCKS_PER_DIRECTION)
         kept = np.flatnonzero(eigenvalues > _EIGENVALUE_CUT * eigenvalues[-1])[-limit:]
-        projected = vectors[:, kept].T @ self.pulls
+        projected = vectors[:, kept].T @ pulls
         return float(np.sum(projected**2 / eigenvalues[kept])), len(kept)
 
     @property
@@ -92,6 +105,8 @@ class Comparison:
     def p_value(self) -> float:
         """Probability of a larger chi^2 if the theory is right (Hotelling: the covariance is itself an estimate)."""
         chi2, p = self._quadratic_form
+        if not p:
+            return 1.0  # everything is exact and right
         n = self.measured.n_blocks
         return float(stats.f.sf(chi2 * (n - p) / (p * (n - 1)), p, n - p))
 

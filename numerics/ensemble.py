@@ -10,7 +10,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from tqdm import tqdm
 
 from diagrams.architectures import Architecture
 from diagrams.deformed import DeformedArchitecture
@@ -18,18 +17,18 @@ from diagrams.engineering import FieldDeformed
 from diagrams.mixtures import Mixture
 from diagrams.nonidentical import IndependentSum
 from numerics.backends import require_backend
-from numerics.blocks import Block, block_size, make_blocks, slices, summed
-from numerics.estimators import BlockSums, n_monomials
+from numerics.blocks import Block, block_size, collected, make_blocks, slices
+from numerics.estimators import BlockSums, estimate_cumulants, n_monomials
 from numerics.points import as_points
 from numerics.results import Estimate
 from numerics.sources import Networks, Source, named_parameters, source_of
+from numerics.tails import warn_of_heavy_tails
 
 EnsembleLike: TypeAlias = Architecture | DeformedArchitecture | FieldDeformed | Mixture | IndependentSum
 
 MAX_POINTS = 6
 DTYPES = ("float64", "float32")
 _MAX_COMPONENTS = 1 << 20
-_MAX_SUMS = 1 << 26  # float64 numbers kept: 512 MiB
 
 
 @dataclass(frozen=True)
@@ -133,7 +132,15 @@ class Ensemble:
         """The numbered blocks."""
         return make_blocks(self.n_nets, self.block_size)
 
-    def connected_correlators(self, x: ArrayLike, *, max_points: int = 4, progress: bool = False) -> Estimate:
+    def connected_correlators(
+        self,
+        x: ArrayLike,
+        *,
+        max_points: int = 4,
+        method: str = "network",
+        sampling: str = "random",
+        progress: bool = False,
+    ) -> Estimate:
         """Return the connected correlators of the outputs at the points, orders 1 to ``max_points``.
 
         Estimates are unbiased at any number of networks; errors and covariance come from a jackknife over blocks. For
@@ -146,18 +153,29 @@ class Ensemble:
             Real, finite points.
         max_points : int
             Highest order, 1 to 6.
+        method : {"network", "conditional", "neuron"}
+            ``"network"`` assumes nothing but independent networks. ``"conditional"`` integrates Gaussian output
+            weights analytically (:mod:`numerics.conditional_method`). ``"neuron"`` draws ``n_nets`` single neurons in
+            place of networks, and has every power of N exactly (:mod:`numerics.neuron_cumulants`): its result holds
+            for any width, :meth:`~numerics.results.Estimate.at_width`. Errors of the four-point function fall by
+            about N and N**(3/2) against those of as many networks; any library can make use of that.
+        sampling : {"random", "sobol", "antithetic", "importance"}
+            How neurons are drawn, for ``method="neuron"``: independently; along scrambled Sobol sequences; in pairs
+            of opposite parameters; or with the parameters of an exponential feature shifted to where its moments live
+            (:mod:`numerics.neuron_sampling`).
         progress : bool
             Show a progress bar on standard error.
 
         Returns
         -------
         Estimate
+            Its ``dataset.attrs["method"]`` says what was assumed.
 
         Raises
         ------
         TypeError, ValueError
             If the points are not as above, ``max_points`` is out of range, there are fewer networks than
-            ``max_points + 1``, or there are too many components to keep.
+            ``max_points + 1``, there are too many components to keep, or the method does not fit the net.
         FloatingPointError
             If a sum overflows.
         EffectiveSampleSizeError
@@ -171,7 +189,15 @@ class Ensemble:
         >>> bool(abs(measured.values(2)[0] - 0.5) < 5 * measured.errors(2)[0])
         True
         """
+        from numerics import methods
+
         points = as_points(x, self.input_dim)
+        methods.check_method(method, sampling, self.architecture)
+        if method != "network":
+            self._check_max_points(max_points, len(points))
+            return methods.measured(
+                self, points, max_points=max_points, method=method, sampling=sampling, progress=progress
+            )
         if isinstance(self.architecture, FieldDeformed):
             from numerics import field_deformation
 
@@ -183,7 +209,10 @@ class Ensemble:
             self._check_max_points(max_points, len(points))
             return reweighted(self, points, max_points=max_points, progress=progress)
         sums = self.block_sums(points, max_points=max_points, progress=progress)
-        return Estimate.from_sums(sums, points, self._attrs(), n_outputs=self.n_outputs)
+        cumulants = {n: estimate_cumulants(sums, n) for n in range(1, max_points + 1)}
+        warn_of_heavy_tails(cumulants, sums.n_samples, methods.REMEDIES[0])
+        attrs = {**self._attrs(), "n_nets": sums.n_samples}
+        return Estimate.from_cumulants(cumulants, points, attrs, n_outputs=self.n_outputs)
 
     def correlator_derivatives(
         self, x: ArrayLike, *, strength: str = "alpha", order: int = 1, max_points: int = 4, progress: bool = False
@@ -261,20 +290,7 @@ class Ensemble:
         points = as_points(x, self.input_dim)
         self._check_max_points(max_points, len(points))
         wanted = self.blocks if blocks is None else tuple(blocks)
-        n_fields = self.n_outputs * len(points)
-        n_columns = n_monomials(n_fields, max_points)
-        share = -(-len(self.blocks) * n_columns // _MAX_SUMS)
-        sums = np.zeros((-(-len(wanted) // share), n_columns))
-        with tqdm(total=sum(b.n_nets for b in wanted), disable=not progress, unit="net", unit_scale=True) as bar:
-            done = 0
-            for part in summed(self._source, wanted, points, max_points, self.block_size, bar):
-                for row in part:
-                    sums[done // share] += row
-                    done += 1
-        if not np.isfinite(sums).all():
-            raise FloatingPointError(f"sums are not finite in {self.dtype}: points or parameters are too large")
-        counts = np.add.reduceat([b.n_nets for b in wanted], np.arange(0, len(wanted), share))
-        return BlockSums(n_fields, max_points, counts, sums, np.zeros(n_fields))
+        return collected(self._source, wanted, self.blocks, points, max_points, self.block_size, progress)
 
     def sample(self, x: ArrayLike, *, start: int = 0, count: int | None = None) -> Any:
         """Return outputs of networks at the points: the very networks that the correlators are measured on.

@@ -248,13 +248,25 @@ def _partition_sum(
     for partition in set_partitions(range(order)):
         term = coefficient(tuple(sorted(len(block) for block in partition)))
         for block in partition:
-            term = term * means[len(block) - 1][:, _ranks(indices[:, list(block)], n_points)]
+            term = term * means[len(block) - 1][:, ranks(indices[:, list(block)], n_points)]
         total += term
     return total
 
 
-def _ranks(indices: NDArray[np.int64], n_points: int) -> NDArray[np.int64]:
-    """Return the positions of ascending index tuples in lexicographic order."""
+def ranks(indices: NDArray[np.int64], n_points: int) -> NDArray[np.int64]:
+    """Return the positions of ascending index tuples in lexicographic order.
+
+    Parameters
+    ----------
+    indices : array (K, degree) of int
+        Each row in ascending order.
+    n_points : int
+        Indices are below it.
+
+    Returns
+    -------
+    array (K,) of int
+    """
     degree = indices.shape[1]
     # tuples that agree on the first legs and are smaller on the next: those of the rest over fewer points
     rank = np.zeros(len(indices), dtype=np.int64)
@@ -316,7 +328,7 @@ def estimate_cumulants(sums: BlockSums, order: int, indices: NDArray[np.int64] |
     values, deviations = np.empty(len(indices)), np.empty((len(sums.counts), len(indices)))
     for part in _parts(len(indices), max(1, _CHUNK // len(counts))):
         k = k_statistics(columns, counts, indices[part])
-        values[part], deviations[:, part] = k[0], _jackknife_deviations(k[0], k[1:], sums.counts)
+        values[part], deviations[:, part] = k[0], jackknife_deviations(k[0], k[1:], sums.counts)
     shift = sums.shift[indices[:, 0]] if order == 1 else 0.0
     return Cumulants(indices, values + shift, deviations)
 
@@ -359,10 +371,10 @@ def jackknife(full: Floats, without: Floats, counts: NDArray[np.int64]) -> tuple
     """
     h = (counts.sum() / counts)[:, None]
     correction = ((1 - 1 / h) * (full - without)).sum(axis=0)
-    return full + correction, _jackknife_deviations(full, without, counts)
+    return full + correction, jackknife_deviations(full, without, counts)
 
 
-def _jackknife_deviations(
+def jackknife_deviations(
     full: NDArray[np.float64], without: NDArray[np.float64], counts: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Return D with covariance ``D.T @ D`` from the estimates without each block.

@@ -155,6 +155,11 @@ class SumOfNetworks:
         """The backend that evaluates the parts."""
         return self.parts[0].backend
 
+    @property
+    def dtype(self) -> str:
+        """Precision of the evaluation."""
+        return self.parts[0].dtype
+
     def outputs(self, points: Floats) -> Outputs:
         """Return a function of (block, start, count) that returns outputs, shape (count, n_outputs * n_points)."""
         functions = [part.outputs(points) for part in self.parts]

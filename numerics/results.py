@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
@@ -185,6 +186,30 @@ class Estimate:
         self._check(n)
         return symmetric_tensor(self.values(n), len(self.points), n)
 
+    def at_width(self, width: int) -> Estimate:
+        """Return the same estimate for networks of another width; only for ``method="neuron"``.
+
+        Single neurons do not know the width: n-point correlators are multiplied by a power, ``N**(1 - n/2)``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the width is not a positive integer, or whole networks were measured.
+        """
+        if isinstance(width, bool) or not isinstance(width, (int, np.integer)):
+            raise TypeError(f"width must be an integer, got {width!r}")
+        if width < 1:
+            raise ValueError(f"width must be positive, got {width}")
+        if "width" not in self.dataset.attrs:
+            raise ValueError("networks of one width were measured; method='neuron' gives estimates for every width")
+        ratio = width / int(self.dataset.attrs["width"])
+        data = self.dataset.copy()
+        for n in self.orders:
+            for name in (f"cumulant_{n}", f"stderr_{n}", f"jackknife_{n}"):
+                data[name] = data[name] * ratio ** (1 - n / 2)
+        label = re.sub(r"\bN=\d+", f"N={width}", str(data.attrs["architecture"]))
+        return Estimate(data.assign_attrs({"width": int(width), "architecture": label}))
+
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the covariance in plain Python types, ready for JSON."""
         cumulants = {
@@ -211,7 +236,8 @@ class Estimate:
         order = self.dataset.attrs.get("derivative")
         of = f"d^{order}/d{self.dataset.attrs['strength']}^{order} of " if order else ""
         many = f", {n_outputs} outputs" if n_outputs > 1 else ""
-        return f"{of}{what}: {self.n_nets} networks at {len(self.points) // n_outputs} points{many}"
+        samples = self.dataset.attrs.get("samples", "networks")
+        return f"{of}{what}: {self.n_nets} {samples} at {len(self.points) // n_outputs} points{many}"
 
     def _leg(self, index: int) -> str:
         n_outputs = int(self.outputs[-1]) + 1

@@ -30,6 +30,10 @@ class Source(Protocol):
     def backend(self) -> str:
         """The backend that evaluates the networks."""
 
+    @property
+    def dtype(self) -> str:
+        """Precision of the evaluation."""
+
     def outputs(self, points: NDArray[np.float64]) -> Outputs:
         """Return a function of (block, start, count) that returns outputs, shape (count, n_outputs * n_points)."""
 

@@ -323,9 +323,8 @@ def drawn(xp: Any, neuron: FeatureNeuron, normals: Any, uniforms: Any, numbers: 
     normal, uniform, number, table = 0, 0, 0, 0
     for draw in neuron.draws:
         given = [xp.asarray(v, dtype=normals.dtype) for v in numbers[number : number + draw.n_numbers]]
-        raw = [normals[..., normal + j] for j in range(draw.n_normals)] or [
-            uniforms[..., uniform : uniform + 1][..., 0]
-        ]
+        raw = [normals[..., normal + j] for j in range(draw.n_normals)]
+        raw += [uniforms[..., uniform + j] for j in range(draw.n_uniforms)]
         if draw.rule in ("normal", "uniform"):
             result.append(given[0] + given[1] * raw[0])
         elif draw.rule == "constant":

@@ -145,7 +145,7 @@ def test_large_blocks_are_cut_into_pieces(monkeypatch):
 def test_many_components_share_rows(monkeypatch):
     ensemble = Ensemble(net_at(3), n_nets=10_000, seed=4)
     full = ensemble.block_sums(POINTS[1])
-    monkeypatch.setattr(ensemble_module, "_MAX_SUMS", 20 * full.sums.shape[1])
+    monkeypatch.setattr("numerics.blocks._MAX_SUMS", 20 * full.sums.shape[1])
     coarse = ensemble.block_sums(POINTS[1])
     assert len(coarse.counts) == 20
     assert coarse.sums == pytest.approx(full.coarsen(4).sums, abs=1e-10)
