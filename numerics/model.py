@@ -177,7 +177,8 @@ def _feature_model(
     values: dict[sympy.Symbol, Floats] | None,
 ) -> NetworkModel:  # fmt: skip
     feature, dim = architecture.feature, architecture.input_dim
-    readouts = tuple((sympy.Dummy(f"W1_{a}"),) for a in range(architecture.output_dim))
+    # numbered, so that the neurons of equal architectures are equal and share their compiled kernel
+    readouts = tuple((sympy.Dummy(f"W1_{a}", dummy_index=a),) for a in range(architecture.output_dim))
     blocks = [(block, weight) for block in readouts] + list(feature.distributions)
     draws: list[Draw] = []
     constants: list[Number] = []

@@ -5,6 +5,7 @@ Every scheme makes R independent replicates; errors come from their spread. A re
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,8 @@ from numerics.kernels.features import FeatureNeuron, array_function, drawn
 from numerics.model import NetworkModel
 
 Floats = NDArray[np.float64]
+Raw = tuple[Floats, Floats, Floats | None]  # normals, uniform numbers, weights
+Stream = Callable[[int], Raw]
 
 REPLICATES = {"sobol": 16, "antithetic": 64, "importance": 64}
 SAMPLINGS = ("random", "sobol", "antithetic", "importance")
@@ -136,15 +139,18 @@ def sampled_sums(
     size = 1 << (size.bit_length() - 1) if sampling == "sobol" else size - size % 2
     scheme: Any = {"sobol": _Sobol, "antithetic": _Antithetic, "importance": _Importance}[sampling](numbers)
     sums = np.zeros((replicates, n_monomials(len(numbers.points), max_points)))
-    children = np.random.SeedSequence(seed).spawn(replicates)
+    streams = [scheme.stream(child, max_points) for child in np.random.SeedSequence(seed).spawn(replicates)]
+    together = max(1, _CHUNK // size)  # short replicates share a call
     with tqdm(total=size * replicates, disable=not progress, unit="neuron", unit_scale=True) as bar:
-        for row, child in zip(sums, children, strict=True):
-            scheme.start(child, max_points)
+        for begin in range(0, replicates, together):
+            rows, some = sums[begin : begin + together], streams[begin : begin + together]
             for first in range(0, size, _CHUNK):
                 count = min(_CHUNK, size - first)
-                features, weights = scheme.take(count)
-                row += monomial_sums(np, features, max_points, weights)
-                bar.update(count)
+                normals, uniforms, weights = zip(*(stream(count) for stream in some), strict=True)
+                features = numbers.features(np.concatenate(normals), np.concatenate(uniforms))
+                for row, part, w in zip(rows, np.split(features, len(some)), weights, strict=True):
+                    row += monomial_sums(np, part, max_points, w)
+                bar.update(count * len(some))
     if not np.isfinite(sums).all():
         raise FloatingPointError("sums are not finite: points or parameters are too large")
     return BlockSums(len(numbers.points), max_points, np.full(replicates, size), sums, np.zeros(len(numbers.points)))
@@ -156,13 +162,15 @@ class _Sobol:
     def __init__(self, numbers: HiddenNumbers) -> None:
         self.numbers = numbers
 
-    def start(self, seed: np.random.SeedSequence, max_points: int) -> None:
-        self._sequence = qmc.Sobol(self.numbers.dim, scramble=True, seed=np.random.default_rng(seed))
-
-    def take(self, count: int) -> tuple[Floats, None]:
-        u = self._sequence.random(count) + _MIDDLE
+    def stream(self, seed: np.random.SeedSequence, max_points: int) -> Stream:
+        sequence = qmc.Sobol(self.numbers.dim, scramble=True, seed=int(seed.generate_state(1)[0]))
         cut = len(self.numbers.normals)
-        return self.numbers.features(ndtri(u[:, :cut]), u[:, cut:]), None
+
+        def take(count: int) -> Raw:
+            u = sequence.random(count) + _MIDDLE
+            return ndtri(u[:, :cut]), u[:, cut:], None
+
+        return take
 
 
 class _Antithetic:
@@ -179,15 +187,15 @@ class _Antithetic:
                 "correlators; use sampling='sobol' or 'random'"
             )
 
-    def start(self, seed: np.random.SeedSequence, max_points: int) -> None:
-        self._rng = np.random.default_rng(seed)
+    def stream(self, seed: np.random.SeedSequence, max_points: int) -> Stream:
+        rng, numbers = np.random.default_rng(seed), self.numbers
 
-    def take(self, count: int) -> tuple[Floats, None]:
-        numbers = self.numbers
-        normals = self._rng.normal(size=(count // 2, len(numbers.normals)))
-        uniforms = self._rng.random((count // 2, len(numbers.uniforms)))
-        pairs = numbers.features(normals, uniforms), numbers.features(-normals, 1 - uniforms)
-        return np.concatenate(pairs), None
+        def take(count: int) -> Raw:
+            normals = rng.normal(size=(count // 2, len(numbers.normals)))
+            uniforms = rng.random((count // 2, len(numbers.uniforms)))
+            return np.concatenate([normals, -normals]), np.concatenate([uniforms, 1 - uniforms]), None
+
+        return take
 
 
 class _Importance:
@@ -213,17 +221,17 @@ class _Importance:
         logs = np.log(values)
         self.shift = ((logs[1 : n + 1] - logs[n + 1 :]) / (2 * step)).mean(axis=1)
 
-    def start(self, seed: np.random.SeedSequence, max_points: int) -> None:
-        self._rng, self._centres = np.random.default_rng(seed), np.arange(max_points + 1)
+    def stream(self, seed: np.random.SeedSequence, max_points: int) -> Stream:
+        rng, numbers, shift = np.random.default_rng(seed), self.numbers, self.shift
+        centres = np.arange(max_points + 1)
 
-    def take(self, count: int) -> tuple[Floats, Floats]:
-        numbers, centres = self.numbers, self._centres
-        normals = self._rng.normal(size=(count, len(numbers.normals)))
-        uniforms = self._rng.random((count, len(numbers.uniforms)))
-        normals += self._rng.choice(centres, count)[:, None] * self.shift
-        # density of the mixture over that of the net: mean of exp(k v.g - k^2 v^2 / 2)
-        along = normals @ self.shift
-        logs = centres * along[:, None] - 0.5 * centres**2 * (self.shift @ self.shift)
-        top = logs.max(axis=1)
-        weights = np.exp(-top) / np.exp(logs - top[:, None]).mean(axis=1)
-        return numbers.features(normals, uniforms), weights
+        def take(count: int) -> Raw:
+            normals = rng.normal(size=(count, len(numbers.normals)))
+            uniforms = rng.random((count, len(numbers.uniforms)))
+            normals += rng.choice(centres, count)[:, None] * shift
+            # density of the mixture over that of the net: mean of exp(k v.g - k^2 v^2 / 2)
+            logs = centres * (normals @ shift)[:, None] - 0.5 * centres**2 * (shift @ shift)
+            top = logs.max(axis=1)
+            return normals, uniforms, np.exp(-top) / np.exp(logs - top[:, None]).mean(axis=1)
+
+        return take
