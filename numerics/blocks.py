@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,31 @@ def slices(start: int, stop: int) -> Iterator[tuple[int, int]]:
         start = end
 
 
+@dataclass(frozen=True)
+class Run:
+    """How the blocks of a long run are worked through.
+
+    Parameters
+    ----------
+    progress : bool
+        Show a progress bar with rate and time left on standard error.
+    checkpoint : str or Path, optional
+        File that keeps what is finished, see :mod:`numerics.checkpoint`.
+    seconds : float, optional
+        Time between two checkpoints.
+    client : distributed.Client, optional
+        Run the blocks on its cluster.
+    definition : mapping
+        What the sums depend on besides the arguments of :func:`collected`; kept in the checkpoint.
+    """
+
+    progress: bool = False
+    checkpoint: str | Path | None = None
+    seconds: float | None = None
+    client: Any = None
+    definition: Mapping[str, Any] = field(default_factory=dict)
+
+
 def collected(
     source: Source,
     wanted: Sequence[Block],
@@ -57,7 +83,7 @@ def collected(
     points: NDArray[np.float64],
     max_points: int,
     size: int,
-    progress: bool,
+    run: Run,
 ) -> BlockSums:
     """Return the sums of monomials over blocks of networks.
 
@@ -73,28 +99,107 @@ def collected(
         Highest degree.
     size : int
         Networks in a full block.
-    progress : bool
-        Show a progress bar on standard error.
+    run : Run
+        Where, and what is kept on the way.
 
     Raises
     ------
     FloatingPointError
         If a sum overflows.
+    CheckpointError
+        If the checkpoint is damaged or belongs to another run.
     """
     n_fields = source.n_outputs * len(points)
     n_columns = n_monomials(n_fields, max_points)
     share = -(-len(blocks) * n_columns // _MAX_SUMS)
-    sums = np.zeros((-(-len(wanted) // share), n_columns))
-    with tqdm(total=sum(b.n_nets for b in wanted), disable=not progress, unit="net", unit_scale=True) as bar:
-        done = 0
-        for part in summed(source, wanted, points, max_points, size, bar):
-            for row in part:
-                sums[done // share] += row
-                done += 1
-    if not np.isfinite(sums).all():
+    rows = [tuple(wanted[i : i + share]) for i in range(0, len(wanted), share)]
+    counts = np.array([sum(b.n_nets for b in row) for row in rows])
+    kept = _Rows((len(rows), n_columns), run, points, max_points, size)
+    todo = [(i, row) for i, row in enumerate(rows) if not kept.done[i]]
+    bar = tqdm(
+        total=int(counts.sum()), initial=int(counts[kept.done].sum()),
+        disable=not run.progress, unit="net", unit_scale=True,
+    )  # fmt: skip
+    with bar, kept:
+        if run.client is not None:
+            from numerics.distributed import require_client, rows_on_cluster
+
+            for number, n_nets, row_sum in rows_on_cluster(
+                require_client(run.client), source, todo, points, max_points, size
+            ):
+                kept.add(number, row_sum[None])
+                bar.update(n_nets)
+        else:
+            _run_here(source, todo, points, max_points, size, kept, bar)
+    if not np.isfinite(kept.sums).all():
         raise FloatingPointError(f"sums are not finite in {source.dtype}: points or parameters are too large")
-    counts = np.add.reduceat([b.n_nets for b in wanted], np.arange(0, len(wanted), share))
-    return BlockSums(n_fields, max_points, counts, sums, np.zeros(n_fields))
+    return BlockSums(n_fields, max_points, counts, kept.sums, np.zeros(n_fields))
+
+
+class _Rows:
+    """The rows of sums, in memory or with a checkpoint; as a context it leaves a last one behind."""
+
+    def __init__(
+        self, shape: tuple[int, int], run: Run, points: NDArray[np.float64], max_points: int, size: int
+    ) -> None:
+        self._file = None
+        if run.checkpoint is None:
+            self.sums, self.done = np.zeros(shape), np.zeros(shape[0], np.bool_)
+        else:
+            from numerics.checkpoint import SECONDS, Checkpoint
+
+            definition = {
+                **run.definition, "points": [[float(c).hex() for c in x] for x in points],
+                "max_points": int(max_points), "block_size": size,
+            }  # fmt: skip
+            seconds = SECONDS if run.seconds is None else run.seconds
+            self._file = Checkpoint(run.checkpoint, definition, shape, seconds=seconds)
+            self.sums, self.done = self._file.rows, self._file.done
+        self._complete = bool(self.done.all())
+
+    def add(self, first: int, rows: NDArray[np.float64]) -> None:
+        """Take finished rows."""
+        if self._file is not None:
+            self._file.add(first, rows)
+            return
+        self.sums[first : first + len(rows)] = rows
+        self.done[first : first + len(rows)] = True
+
+    def __enter__(self) -> _Rows:
+        return self
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if self._file is None or self._complete:
+            return
+        self._file.write()
+        if error is not None:
+            error.add_note(f"what was finished is kept: the same call with checkpoint={str(self._file.path)!r} goes on")
+
+
+def _run_here(
+    source: Source, todo: Sequence[tuple[int, tuple[Block, ...]]], points: NDArray[np.float64], max_points: int,
+    size: int, kept: _Rows, bar: Any,
+) -> None:  # fmt: skip
+    """Make rows one after the other; blocks of several rows go to the threads together."""
+    stream = summed(source, [b for _, row in todo for b in row], points, max_points, size, bar)
+    parts = (block for part in stream for block in part)
+    for number, row in todo:
+        total = next(parts).copy()
+        for _ in row[1:]:
+            total += next(parts)
+        kept.add(number, total[None])
+
+
+def row_sums(
+    source: Source, blocks: Sequence[Block], points: NDArray[np.float64], max_points: int, size: int
+) -> NDArray[np.float64]:
+    """Return the sums over some blocks, added in their order, shape (n_monomials,)."""
+    with tqdm(disable=True) as bar:
+        parts = [row for part in summed(source, blocks, points, max_points, size, bar) for row in part]
+    total = parts[0].copy()
+    for part in parts[1:]:
+        total += part
+    return total
 
 
 def summed(

@@ -6,6 +6,8 @@ import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
+from importlib import metadata
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,12 +19,13 @@ from diagrams.engineering import FieldDeformed
 from diagrams.mixtures import Mixture
 from diagrams.nonidentical import IndependentSum
 from numerics.backends import require_backend
-from numerics.blocks import Block, block_size, collected, make_blocks, slices
+from numerics.blocks import Block, Run, block_size, collected, make_blocks, slices
+from numerics.checkpoint import SECONDS
 from numerics.estimators import BlockSums, estimate_cumulants, n_monomials
 from numerics.points import as_points
 from numerics.results import Estimate
 from numerics.sources import Networks, Source, named_parameters, source_of
-from numerics.tails import warn_of_heavy_tails
+from numerics.tails import warn_of_heavy_tails, warn_of_rounding
 
 EnsembleLike: TypeAlias = Architecture | DeformedArchitecture | FieldDeformed | Mixture | IndependentSum
 
@@ -113,6 +116,22 @@ class Ensemble:
         return isinstance(self.architecture, DeformedArchitecture)
 
     @property
+    def _is_weighted(self) -> bool:
+        return isinstance(self.architecture, (DeformedArchitecture, FieldDeformed))
+
+    def _run(self, progress: bool, checkpoint: str | Path | None, seconds: float, client: Any, method: str) -> Run:
+        if not seconds >= 0:
+            raise ValueError(f"checkpoint_seconds must be >= 0, got {seconds!r}")
+        definition = {
+            "architecture": f"{self.architecture}: {self.architecture!r}",
+            "method": method,
+            **{k: v for k, v in self._attrs().items() if k not in ("architecture", "block_size", "method")},
+            "nnft": metadata.version("nnft"),
+            "n_nets": self.n_nets,
+        }
+        return Run(progress, checkpoint, seconds, client, definition)
+
+    @property
     def input_dim(self) -> int:
         """Number of components of a point."""
         return int(self.architecture.input_dim)
@@ -140,6 +159,9 @@ class Ensemble:
         method: str = "network",
         sampling: str = "random",
         progress: bool = False,
+        checkpoint: str | Path | None = None,
+        checkpoint_seconds: float = SECONDS,
+        client: Any = None,
     ) -> Estimate:
         """Return the connected correlators of the outputs at the points, orders 1 to ``max_points``.
 
@@ -164,7 +186,15 @@ class Ensemble:
             of opposite parameters; or with the parameters of an exponential feature shifted to where its moments live
             (:mod:`numerics.neuron_sampling`).
         progress : bool
-            Show a progress bar on standard error.
+            Show a progress bar with rate and time left on standard error.
+        checkpoint : str or Path, optional
+            File that keeps the blocks that are finished (:mod:`numerics.checkpoint`). After an interrupt, a crash or
+            ``kill -9`` the same call goes on from there, with the same result to the last bit; a complete file gives
+            it at once. Independent networks only.
+        checkpoint_seconds : float
+            Time between two writes; what is newer is lost in a crash.
+        client : distributed.Client, optional
+            Run the blocks on a Dask cluster (:mod:`numerics.distributed`), with the same result to the last bit.
 
         Returns
         -------
@@ -178,6 +208,10 @@ class Ensemble:
             ``max_points + 1``, there are too many components to keep, or the method does not fit the net.
         FloatingPointError
             If a sum overflows.
+        CheckpointError
+            If the file is damaged, or belongs to a run with another definition; it is left as it is.
+        ImportError
+            If a client is given and ``distributed`` is not installed.
         EffectiveSampleSizeError
             If weights are so uneven that the estimate cannot be trusted; the error carries it as ``estimate``.
 
@@ -193,11 +227,15 @@ class Ensemble:
 
         points = as_points(x, self.input_dim)
         methods.check_method(method, sampling, self.architecture)
+        run = self._run(progress, checkpoint, checkpoint_seconds, client, method)
+        if (checkpoint is not None or client is not None) and (self._is_weighted or sampling != "random"):
+            raise ValueError(
+                "checkpoint= and client= are for sums over independent networks or neurons, not for weighted ones or "
+                f"sampling={sampling!r}"
+            )
         if method != "network":
             self._check_max_points(max_points, len(points))
-            return methods.measured(
-                self, points, max_points=max_points, method=method, sampling=sampling, progress=progress
-            )
+            return methods.measured(self, points, max_points=max_points, method=method, sampling=sampling, run=run)
         if isinstance(self.architecture, FieldDeformed):
             from numerics import field_deformation
 
@@ -208,7 +246,9 @@ class Ensemble:
 
             self._check_max_points(max_points, len(points))
             return reweighted(self, points, max_points=max_points, progress=progress)
-        sums = self.block_sums(points, max_points=max_points, progress=progress)
+        self._check_max_points(max_points, len(points))
+        sums = collected(self._source, self.blocks, self.blocks, points, max_points, self.block_size, run)
+        warn_of_rounding(sums, self.dtype)
         cumulants = {n: estimate_cumulants(sums, n) for n in range(1, max_points + 1)}
         warn_of_heavy_tails(cumulants, sums.n_samples, methods.REMEDIES[0])
         attrs = {**self._attrs(), "n_nets": sums.n_samples}
@@ -290,7 +330,8 @@ class Ensemble:
         points = as_points(x, self.input_dim)
         self._check_max_points(max_points, len(points))
         wanted = self.blocks if blocks is None else tuple(blocks)
-        return collected(self._source, wanted, self.blocks, points, max_points, self.block_size, progress)
+        run = Run(progress=progress)
+        return collected(self._source, wanted, self.blocks, points, max_points, self.block_size, run)
 
     def sample(self, x: ArrayLike, *, start: int = 0, count: int | None = None) -> Any:
         """Return outputs of networks at the points: the very networks that the correlators are measured on.
@@ -405,7 +446,8 @@ class Ensemble:
         if (n_columns := n_monomials(self.n_outputs * n_points, max_points)) > _MAX_COMPONENTS:
             raise ValueError(
                 f"{n_points} points up to order {max_points} have {n_columns} components, more than {_MAX_COMPONENTS}: "
-                "use fewer points or a lower max_points"
+                f"their sums over {len(self.blocks)} blocks alone would take {8e-9 * n_columns * len(self.blocks):.1f} "
+                "GB; use fewer points or a lower max_points"
             )
 
     def _attrs(self) -> dict[str, str | int]:

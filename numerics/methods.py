@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from diagrams.architectures import Architecture
 from diagrams.distributions import Constant
-from numerics.blocks import collected
+from numerics.blocks import Run, collected
 from numerics.conditional_method import check_conditional, conditional_correlators, pair_model, pairs_of
+from numerics.estimators import BlockSums
 from numerics.model import NetworkModel, model_of
 from numerics.neuron_cumulants import neuron_correlators
 from numerics.neuron_sampling import SAMPLINGS, HiddenNumbers, sampled_sums
@@ -65,32 +66,32 @@ def measured(
     max_points: int,
     method: str,
     sampling: str,
-    progress: bool,
+    run: Run,
 ) -> Estimate:
     """Return the connected correlators by the methods that integrate output weights, see ``Ensemble``."""
     architecture = ensemble.architecture
     assert isinstance(architecture, Architecture)
-    run: dict[str, Any] = {"method": ASSUMPTIONS[method], "sampling": sampling}
+    attrs: dict[str, Any] = {"method": ASSUMPTIONS[method], "sampling": sampling}
     if method == "conditional":
         check_conditional(architecture, ensemble.dtype)
         pairs = pairs_of(points)
-        sums = _collected(ensemble, pair_model(architecture), pairs, max(1, max_points // 2), progress)
+        sums = _collected(ensemble, pair_model(architecture), pairs, max(1, max_points // 2), run)
         found = {n: conditional_correlators(sums, n, architecture, len(points)) for n in range(1, max_points + 1)}
     else:
         model = neuron_model(architecture)
         if sampling == "random":
-            sums = _collected(ensemble, model, points, max_points, progress)
+            sums = _collected(ensemble, model, points, max_points, run)
         else:
             numbers = HiddenNumbers.of(architecture, model, points)
-            sums = sampled_sums(numbers, max_points, ensemble.n_nets, _seed(ensemble), sampling, progress)
-            run |= {"dimension": numbers.dim, "replicates": len(sums.counts), "backend": "numpy", "dtype": "float64"}
+            sums = sampled_sums(numbers, max_points, ensemble.n_nets, _seed(ensemble), sampling, run.progress)
+            attrs |= {"dimension": numbers.dim, "replicates": len(sums.counts), "backend": "numpy", "dtype": "float64"}
         independent = sampling == "random"
         found = {
             n: neuron_correlators(sums, n, architecture, independent=independent) for n in range(1, max_points + 1)
         }
-        run |= {"width": int(architecture.width), "samples": "neurons"}
+        attrs |= {"width": int(architecture.width), "samples": "neurons"}
     warn_of_heavy_tails(found, sums.n_samples, REMEDIES[sampling == "importance"])
-    attrs = {**ensemble._attrs(), "n_nets": sums.n_samples, **run}
+    attrs = {**ensemble._attrs(), "n_nets": sums.n_samples, **attrs}
     return Estimate.from_cumulants(found, points, attrs, n_outputs=architecture.output_dim)
 
 
@@ -103,10 +104,10 @@ def neuron_model(architecture: Architecture) -> NetworkModel:
 
 
 def _collected(
-    ensemble: Ensemble, model: NetworkModel, points: NDArray[np.float64], max_points: int, progress: bool
-) -> Any:
+    ensemble: Ensemble, model: NetworkModel, points: NDArray[np.float64], max_points: int, run: Run
+) -> BlockSums:
     source = Networks(model, _seed(ensemble), ensemble.backend, ensemble.dtype)
-    return collected(source, ensemble.blocks, ensemble.blocks, points, max_points, ensemble.block_size, progress)
+    return collected(source, ensemble.blocks, ensemble.blocks, points, max_points, ensemble.block_size, run)
 
 
 def _seed(ensemble: Ensemble) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
 from math import floor, isfinite, log10
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -209,6 +210,50 @@ class Estimate:
                 data[name] = data[name] * ratio ** (1 - n / 2)
         label = re.sub(r"\bN=\d+", f"N={width}", str(data.attrs["architecture"]))
         return Estimate(data.assign_attrs({"width": int(width), "architecture": label}))
+
+    def merge(self, other: Estimate) -> Estimate:
+        """Return the estimate from both sets of networks, weighted by their numbers.
+
+        Each is unbiased, so their average is; the covariance is that of independent parts.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If ``other`` is no Estimate, of other correlators, or of networks of the same seed, which are the same ones.
+        """
+        from numerics.estimate_files import merged
+
+        return merged(self, other)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the estimate, with everything that is known about it, to a netCDF file; see :meth:`load`.
+
+        Parameters
+        ----------
+        path : str or Path
+            Ends in ``.nc``. A file that exists is replaced at once.
+
+        Raises
+        ------
+        ValueError
+            If the name does not end in ``.nc``.
+        """
+        from numerics.estimate_files import save
+
+        return save(self, Path(path))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Estimate:
+        """Return the estimate that :meth:`save` wrote, the same to the last bit.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            If there is no file, or none that holds an estimate.
+        """
+        from numerics.estimate_files import load
+
+        return load(Path(path))
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the covariance in plain Python types, ready for JSON."""

@@ -1,4 +1,4 @@
-"""Heavy tails: estimates whose error is that of a few networks."""
+"""Estimates that should not be trusted: the error is that of a few networks, or rounding is larger than the error."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 
-from numerics.estimators import Cumulants
+from numerics.estimators import BlockSums, Cumulants, estimate_cumulants
 
 LARGEST_SHARE = 0.5  # of the variance that one block may hold
 FEWEST_SAMPLES = 4096  # fewer say nothing about tails
@@ -55,3 +55,32 @@ def warn_of_heavy_tails(cumulants: dict[int, Cumulants], n_samples: int, remedy:
                 HeavyTailWarning,
                 stacklevel=4,
             )
+
+
+class CancellationWarning(UserWarning):
+    """Rounding in float32 is not small against the error bar of an estimate."""
+
+
+def warn_of_rounding(sums: BlockSums, dtype: str) -> None:
+    """Warn if the rounding of moments in float32, which cumulants are small differences of, is like the error bar.
+
+    The systematic part of the rounding of a moment of degree n is at most of the order of 2**-24 of it.
+    """
+    if dtype != "float32":
+        return
+    for n in range(2, sums.max_points + 1):
+        moments = np.abs(sums.degree(n).sum(axis=0)) / sums.n_samples
+        found = estimate_cumulants(sums, n)
+        certain = found.errors > 0
+        if not certain.any():
+            continue
+        loss = np.max(2.0**-24 * n * moments[certain] / found.errors[certain])
+        if loss > 0.5:
+            value = np.median(2.0**-24 * n * moments[certain] / np.maximum(np.abs(found.values[certain]), 1e-300))
+            warnings.warn(
+                f"float32 rounds the {n}-point moments by up to {loss:.1f} standard errors of the correlators (about "
+                f"{value:.1e} of their value): use dtype='float64'",
+                CancellationWarning,
+                stacklevel=3,
+            )
+            return

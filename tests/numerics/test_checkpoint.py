@@ -1,0 +1,221 @@
+"""Long runs: killed, interrupted, resumed, damaged, on a full disk, and on a cluster; the result never changes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from diagrams import cos_net, tilted
+from diagrams.independence import neuron_sum
+from numerics import Ensemble
+from numerics.blocks import _Rows
+from numerics.checkpoint import MAGIC, Checkpoint, CheckpointError, CheckpointWarning
+from numerics.estimators import block_sums
+from numerics.tails import CancellationWarning, warn_of_rounding
+
+X = np.array([[0.0], [0.7]])
+NET = cos_net(input_dim=1).at(N=10, sigma_w0=1, sigma_w1=1)
+ENSEMBLE = Ensemble(NET, n_nets=200_000, seed=3)
+
+SCRIPT = """
+import sys
+import numpy as np
+from diagrams import cos_net
+from numerics import Ensemble
+net = cos_net(input_dim=1).at(N=10, sigma_w0=1, sigma_w1=1)
+ensemble = Ensemble(net, n_nets=600_000, seed=3, backend="numpy")
+print("begins", flush=True)
+ensemble.connected_correlators(
+    [[0.0], [0.7]], checkpoint=sys.argv[1], checkpoint_seconds=0, method="neuron"
+).save(sys.argv[2])
+"""
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return ENSEMBLE.connected_correlators(X)
+
+
+def test_a_checkpoint_changes_nothing_and_is_used(plain, tmp_path, monkeypatch):
+    path = tmp_path / "run"
+    assert ENSEMBLE.connected_correlators(X, checkpoint=path).dataset.identical(plain.dataset)
+    assert [p.name for p in tmp_path.iterdir()] == ["run"]
+    monkeypatch.setattr("numerics.blocks.summed", lambda *_: iter(()))  # nothing is left to be done
+    assert ENSEMBLE.connected_correlators(X, checkpoint=path).dataset.identical(plain.dataset)
+
+
+@pytest.mark.parametrize("finished", [[0], [0, 1, 2], [5, 6, 40]], ids=str)
+def test_resumed_from_any_rows(plain, tmp_path, finished, monkeypatch):
+    path = tmp_path / "run"
+    ENSEMBLE.connected_correlators(X, checkpoint=path)
+    original = Checkpoint._read
+
+    def some(self):
+        original(self)
+        kept = np.isin(np.arange(len(self.done)), finished)
+        self.rows[~kept], self.done[~kept] = 1e30, False
+
+    monkeypatch.setattr(Checkpoint, "_read", some)
+    assert ENSEMBLE.connected_correlators(X, checkpoint=path).dataset.identical(plain.dataset)
+
+
+def test_kill_nine_several_times(tmp_path):
+    """Each process is killed once it has written something new; the last one may finish."""
+    path, result = tmp_path / "run", tmp_path / "result.nc"
+    sizes = []
+    for _ in range(2):
+        before = path.stat().st_size if path.exists() else 0
+        with subprocess.Popen([sys.executable, "-c", SCRIPT, path, result], stdout=subprocess.PIPE) as process:
+            assert process.stdout.readline() == b"begins\n"
+            limit = time.monotonic() + 60
+            while not (path.exists() and path.stat().st_size > before) and time.monotonic() < limit:
+                time.sleep(0.002)
+            os.kill(process.pid, signal.SIGKILL)
+        sizes.append(path.stat().st_size)
+    assert not result.exists()
+    assert 0 < sizes[0] < sizes[1]
+    subprocess.run([sys.executable, "-c", SCRIPT, path, result], check=True, capture_output=True)
+    ensemble = Ensemble(NET, n_nets=600_000, seed=3, backend="numpy")
+    untouched = ensemble.connected_correlators(X, method="neuron").save(tmp_path / "untouched.nc")
+    assert result.read_bytes() == untouched.read_bytes()
+
+
+def test_an_interrupt_leaves_a_checkpoint_and_says_so(plain, tmp_path, monkeypatch):
+    path = tmp_path / "run"
+    add, calls = _Rows.add, []
+
+    def interrupted(self, first, rows):
+        add(self, first, rows)
+        calls.append(first)
+        if len(calls) == 10:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(_Rows, "add", interrupted)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        ENSEMBLE.connected_correlators(X, checkpoint=path)
+    assert "goes on" in caught.value.__notes__[0]
+    assert len(calls) == 10
+    assert ENSEMBLE.connected_correlators(X, checkpoint=path).dataset.identical(plain.dataset)
+    assert calls[10:] == list(range(10, len(ENSEMBLE.blocks)))
+
+
+@pytest.mark.parametrize(
+    "name", ["seed", "n_nets", "dtype", "backend", "points", "max_points", "architecture", "method"]
+)
+def test_another_definition_is_refused(tmp_path, name):
+    path = tmp_path / "run"
+    small = {"n_nets": 2000, "seed": 1, "backend": "numba", "dtype": "float64"}
+    Ensemble(NET, **small).connected_correlators(X, checkpoint=path)
+    before = path.read_bytes()
+    other = {"seed": 2, "n_nets": 2001, "dtype": "float32", "backend": "numpy"}
+    net = cos_net(input_dim=1).at(N=11, sigma_w0=1, sigma_w1=1) if name == "architecture" else NET
+    changed = Ensemble(net, **small | ({name: other[name]} if name in other else {}))
+    options = {"max_points": 3} if name == "max_points" else {"method": "neuron"} if name == "method" else {}
+    with pytest.raises(CheckpointError, match=name):
+        changed.connected_correlators(X + (name == "points"), checkpoint=path, **options)
+    assert path.read_bytes() == before
+
+
+def test_damaged_files_are_refused_and_left_alone(tmp_path):
+    path = tmp_path / "run"
+    ensemble = Ensemble(NET, n_nets=2000, seed=1)
+    ensemble.connected_correlators(X, checkpoint=path)
+    whole = path.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) - 100] ^= 4
+    cases = {
+        b"": "not a checkpoint", whole[:10]: "not a checkpoint", b"text": "not a checkpoint",
+        whole[:60]: "cannot be read", whole[:-8]: "checksum", bytes(flipped): "checksum", whole + b"1": "checksum",
+        whole.replace(b'"format": 1', b'"format": 9'): "format 9", MAGIC + b"{}\n": "cannot be read",
+    }  # fmt: skip
+    for content, text in cases.items():
+        path.write_bytes(content)
+        with pytest.raises(CheckpointError, match=text):
+            ensemble.connected_correlators(X, checkpoint=path)
+        assert path.read_bytes() == content
+
+
+def test_a_full_disk_keeps_the_old_file_and_the_run(plain, tmp_path, monkeypatch):
+    path = tmp_path / "run"
+    ENSEMBLE.connected_correlators(X, checkpoint=path)
+    before = path.read_bytes()
+    monkeypatch.setattr(Checkpoint, "_read", lambda self: None)  # begin anew over the old file
+
+    def full(self):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Checkpoint, "_bytes", full)
+    with pytest.warns(CheckpointWarning, match="No space left") as caught:
+        found = ENSEMBLE.connected_correlators(X, checkpoint=path, checkpoint_seconds=0)
+    assert len(caught) == 1
+    assert found.dataset.identical(plain.dataset)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["run"]
+
+
+def test_requests_that_cannot_be_met(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no folder"):
+        ENSEMBLE.connected_correlators(X, checkpoint=tmp_path / "missing" / "run")
+    with pytest.raises(ValueError, match="checkpoint_seconds must be >= 0"):
+        ENSEMBLE.connected_correlators(X, checkpoint=tmp_path / "run", checkpoint_seconds=-1)
+    deformed = tilted(NET, neuron_sum(NET.w0**2) ** 2 / 100).at(alpha=0.1)
+    with pytest.raises(ValueError, match="not for weighted ones"):
+        Ensemble(deformed, n_nets=1000).connected_correlators(X, checkpoint=tmp_path / "run")
+    with pytest.raises(ValueError, match="sampling='sobol'"):
+        ENSEMBLE.connected_correlators(X, checkpoint=tmp_path / "run", method="neuron", sampling="sobol")
+    with pytest.raises(TypeError, match=r"distributed\.Client"):
+        ENSEMBLE.connected_correlators(X, client=3)
+    with pytest.raises(ValueError, match="GB"):
+        ENSEMBLE.connected_correlators(np.linspace(0, 1, 60)[:, None], max_points=6)
+
+
+def test_rounding_in_float32_is_reported():
+    values = np.random.default_rng(0).normal(size=(20_000, 1))
+    far, near = (block_sums(values + mean, block_size=500, max_points=2, shift=[0.0]) for mean in (1000, 0))
+    with pytest.warns(CancellationWarning, match="use dtype='float64'"):
+        warn_of_rounding(far, "float32")
+    warn_of_rounding(far, "float64")
+    warn_of_rounding(near, "float32")
+    Ensemble(NET, n_nets=100_000, dtype="float32", seed=1).connected_correlators(X)
+
+
+def test_a_cluster_gives_the_same(plain, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        options = {"processes": False, "dashboard_address": None, "threads_per_worker": 1}
+        with distributed.LocalCluster(n_workers=2, **options) as cluster, distributed.Client(cluster) as client:
+            assert ENSEMBLE.connected_correlators(X, client=client).dataset.identical(plain.dataset)
+            path = tmp_path / "run"
+            ENSEMBLE.connected_correlators(X, client=client, checkpoint=path)
+            alone = Ensemble(NET, n_nets=2000, seed=3, backend="numpy").connected_correlators(X, method="neuron")
+            there = Ensemble(NET, n_nets=2000, seed=3, backend="numpy").connected_correlators(
+                X, method="neuron", client=client
+            )
+            assert there.dataset.identical(alone.dataset)
+    assert ENSEMBLE.connected_correlators(X, checkpoint=path).dataset.identical(plain.dataset)
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_changes_nothing(plain):
+    distributed = pytest.importorskip("distributed")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with (
+            distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+            distributed.Client(cluster) as client,
+        ):
+            pids = list(client.run(os.getpid).values())
+            future = client.submit(time.sleep, 0)
+            future.result()
+            os.kill(pids[0], signal.SIGKILL)
+            assert ENSEMBLE.connected_correlators(X, client=client).dataset.identical(plain.dataset)
+    assert not Path("dask-worker-space").exists()
