@@ -31,7 +31,8 @@ class Checkpoint:
     """The file that holds the finished rows of a run.
 
     A file begins with a line that names its kind and a line of JSON: format, definition of the run, shape, and the
-    SHA-256 of what follows, which is one byte for each row (finished or not) and the rows as little-endian float64.
+    SHA-256 of the definition and of what follows, which is one byte for each row (finished or not) and the rows as
+    little-endian float64.
 
     Parameters
     ----------
@@ -105,7 +106,7 @@ class Checkpoint:
             "format": FORMAT,
             "definition": self.definition,
             "shape": list(self.rows.shape),
-            "sha256": hashlib.sha256(body).hexdigest(),
+            "sha256": _digest(self.definition, body),
         }
         return MAGIC + json.dumps(head).encode() + b"\n" + body
 
@@ -124,9 +125,11 @@ class Checkpoint:
             raise self._damaged("its first lines cannot be read") from None
         if version != FORMAT:
             raise CheckpointError(f"{self.path} has format {version}, this version of nnft reads format {FORMAT}")
-        self._check_definition(definition)
-        if tuple(shape) != self.rows.shape or hashlib.sha256(body).hexdigest() != wanted:
+        if _digest(definition, body) != wanted:
             raise self._damaged("its contents do not match their checksum")
+        self._check_definition(definition)
+        if shape != list(self.rows.shape):
+            raise self._damaged("its shape is not that of the run")
         self.done[:] = np.frombuffer(body, np.uint8, count=len(self.done)).astype(np.bool_)
         rows = np.frombuffer(body, "<f8", offset=len(self.done)).reshape(-1, self.rows.shape[1])
         self.rows[self.done] = rows
@@ -145,6 +148,10 @@ class Checkpoint:
             raise CheckpointError(
                 f"{self.path} belongs to another run ({changed}): resume with the same definition, or give another path"
             )
+
+
+def _digest(definition: Any, body: bytes) -> str:
+    return hashlib.sha256(json.dumps(definition).encode() + body).hexdigest()
 
 
 def _short(value: Any) -> str:

@@ -16,6 +16,9 @@ FORMAT = 1
 _KEY = "nnft_estimate"
 _SAME = ("architecture", "method", "strength", "derivative", "max_points")  # what estimates of one quantity agree on
 
+_TOLD = ("dtype", "backend", "sampling", "versions")  # what may differ, and is named for both
+_ESS = "effective_sample_size"
+
 
 def save(estimate: Estimate, path: Path) -> Path:
     """Write an estimate to a netCDF file (64-bit offset format, which needs no library beyond scipy)."""
@@ -84,6 +87,8 @@ def merged(first: Estimate, other: Any) -> Estimate:
         variables[f"jackknife_{n}"] = (("block", f"component_{n}"), stacked)
     attrs = {
         **a.attrs,
+        **{k: f"{v}, {b.attrs.get(k)}" for k, v in a.attrs.items() if k in _TOLD and v != b.attrs.get(k)},
+        **({_ESS: float(a.attrs[_ESS]) + float(b.attrs[_ESS])} if _ESS in a.attrs and _ESS in b.attrs else {}),
         "n_nets": total,
         "n_blocks": first.n_blocks + other.n_blocks,
         "seed": ", ".join(seeds[0] + seeds[1]),
