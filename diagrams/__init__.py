@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from diagrams.engineering import FieldDeformed, deform
     from diagrams.expansion import expand_in
     from diagrams.expectation import ExpectationIntegral, evaluate
+    from diagrams.finite_box import CutoffAction, CutoffSeries
+    from diagrams.finite_width import finite_width_correlators
     from diagrams.generate import enumerate_diagrams
     from diagrams.graph import FeynmanGraph
     from diagrams.independence import (
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     from diagrams.interactions import BilocalInteraction, LocalInteraction
     from diagrams.large_width import LargeWidth
     from diagrams.latex import RulesTable, aslatex, latex_fragment, preamble, rules_table, write_tex
+    from diagrams.locality_report import LocalityReport, locality
     from diagrams.models import (
         Field,
         Model,
@@ -101,6 +104,8 @@ __all__ = [
     "ConnectedCorrelators",
     "Constant",
     "Correlator",
+    "CutoffAction",
+    "CutoffSeries",
     "DeepArchitecture",
     "Density",
     "DerivativeExpansion",
@@ -119,6 +124,7 @@ __all__ = [
     "InnerProduct",
     "LargeWidth",
     "LocalInteraction",
+    "LocalityReport",
     "Mixture",
     "Model",
     "ModelPosition",
@@ -157,6 +163,7 @@ __all__ = [
     "evaluate",
     "expand_channels",
     "expand_in",
+    "finite_width_correlators",
     "gauss_net",
     "in_coordinates",
     "in_moments",
@@ -166,6 +173,7 @@ __all__ = [
     "latex_fragment",
     "linear_net",
     "local_action",
+    "locality",
     "mixture",
     "moments_from_cumulants",
     "momentum_kernel",
@@ -255,6 +263,8 @@ _MODULES = {
         "ExpectationIntegral",
         "evaluate",
     ),
+    "finite_box": ("CutoffAction", "CutoffSeries"),
+    "finite_width": ("finite_width_correlators",),
     "generate": ("enumerate_diagrams",),
     "graph": ("FeynmanGraph",),
     "independence": (
@@ -292,6 +302,7 @@ _MODULES = {
         "rules_table",
         "write_tex",
     ),
+    "locality_report": ("LocalityReport", "locality"),
     "models": (
         "Field",
         "Model",

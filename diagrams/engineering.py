@@ -11,6 +11,7 @@ The partition function is a sum over networks as well as over fields, so that
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from diagrams.scalar_feature import ScalarFeature
 from diagrams.typing import Expr
 
 if TYPE_CHECKING:
+    from diagrams.correlators import ConnectedCorrelators
     from diagrams.tilts import TiltedArchitecture
 
 COSINES = ("cos", "scalar")  # features with a closed sum for a box or a Gaussian weight
@@ -88,6 +90,22 @@ class FieldDeformed:
         """Names of the parameters that have no number yet, of the network first, then of the interaction."""
         own = _base_symbols(self.base)
         return (*own, *sorted(s.name for s in self.interaction.free_symbols if s.name not in own))
+
+    def connected_correlators(self, *, order: Mapping[str, int], max_points: int = 2) -> ConnectedCorrelators:
+        """Return the connected correlators to an order in 1/N and in the coupling, by diagrams of both kinds of vertex.
+
+        See :func:`diagrams.finite_width.finite_width_correlators`.
+
+        Parameters
+        ----------
+        order : mapping
+            Highest powers, ``{"1/N": 1, "lambda": 1}``.
+        max_points : int
+            Highest number of points.
+        """
+        from diagrams.finite_width import finite_width_correlators
+
+        return finite_width_correlators(self, order=order, max_points=max_points)
 
     def at(self, **values: Any) -> FieldDeformed:
         """Return the ensemble with numbers for parameters of the network, couplings and lengths.

@@ -195,6 +195,12 @@ class InteractingCorrelators:
         """Return the n-point function as a Series in the parameters of the base and the couplings."""
         return _interacting_series(self, n)
 
+    def __str__(self) -> str:
+        powers = ", ".join(
+            f"{p} to the power {h}" for p, h in zip(self.parameters, self.order, strict=True) if h is not None
+        )
+        return f"{self.base.source} with an interaction of {len(self.terms)} term(s), through {powers}"
+
     def amplitude(self, graph: FeynmanGraph) -> dict[Exponents, Expr]:
         """Return the contribution of a diagram order by order, with the correlators of the base written out."""
         blobs = {r: [(self._lift(k), c) for k, c in s.terms] for r, s in self._blobs(graph.n_legs).items()}

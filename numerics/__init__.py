@@ -11,33 +11,57 @@ if not hasattr(_diagrams, "enumerate_diagrams"):
     )
 
 from numerics.backends import usable_gpu
+from numerics.checkpoint import CheckpointError, CheckpointWarning
+from numerics.cluster_sampling import ClusterTest, cluster_test
 from numerics.compare import Comparison, compare
 from numerics.edgeworth import Edgeworth, edgeworth_density
 from numerics.ensemble import Ensemble
 from numerics.field_samples import FieldSamples
+from numerics.finite_box import CorrelatorValues, correlator_values
+from numerics.finite_width import interacting_values
 from numerics.lower import Kernel, lower
+from numerics.mode_monte_carlo import change_by_interaction, field_monte_carlo
+from numerics.oscillator import OscillatorCorrelators, ground_state_energies, oscillator_correlators
+from numerics.phi4 import WidthStudy, width_study
 from numerics.point_action import PointAction, point_action
 from numerics.results import Estimate
 from numerics.reweighting import EffectiveSampleSizeError
 from numerics.schwinger_dyson import SchwingerDyson, schwinger_dyson_test
+from numerics.tails import CancellationWarning, HeavyTailWarning
 from numerics.violation_order import ViolationOrder, violation_order
 
 __all__ = [
+    "CancellationWarning",
+    "CheckpointError",
+    "CheckpointWarning",
+    "ClusterTest",
     "Comparison",
+    "CorrelatorValues",
     "Edgeworth",
     "EffectiveSampleSizeError",
     "Ensemble",
     "Estimate",
     "FieldSamples",
+    "HeavyTailWarning",
     "Kernel",
+    "OscillatorCorrelators",
     "PointAction",
     "SchwingerDyson",
     "ViolationOrder",
+    "WidthStudy",
+    "change_by_interaction",
+    "cluster_test",
     "compare",
+    "correlator_values",
     "edgeworth_density",
+    "field_monte_carlo",
+    "ground_state_energies",
+    "interacting_values",
     "lower",
+    "oscillator_correlators",
     "point_action",
     "schwinger_dyson_test",
     "usable_gpu",
     "violation_order",
+    "width_study",
 ]

@@ -18,6 +18,7 @@ from diagrams.correlators import ConnectedCorrelators, Correlator
 from diagrams.deformed import DeformedArchitecture
 from diagrams.deformed_correlators import DeformedCorrelators
 from diagrams.expectation import ExpectationIntegral, evaluate
+from diagrams.finite_box import CutoffSeries
 from diagrams.mixtures import Mixture
 from diagrams.nonidentical import IndependentSum
 from diagrams.typing import Expr
@@ -75,7 +76,8 @@ class Comparison:
     @cached_property
     def _quadratic_form(self) -> tuple[float, int]:
         """Residuals in the inverse covariance, on its well-determined directions: (chi^2, their number)."""
-        covariance, pulls = self.measured.covariance(), self.pulls
+        covariance = self.measured.covariance(self.orders[0] if len(self.orders) == 1 else None)
+        pulls = self.pulls
         uncertain = np.diag(covariance) > 0
         if not uncertain.any() or np.isinf(pulls).any():
             return float(np.inf if np.isinf(pulls).any() else 0.0), int(uncertain.any())
@@ -185,7 +187,7 @@ class Comparison:
         return f"<div><p>{html.escape(self.summary())}</p><table>{head}{cells}</table></div>"
 
 
-Theory: TypeAlias = Architecture | Mixture | IndependentSum | DeformedArchitecture | ConnectedCorrelators
+Theory: TypeAlias = Architecture | Mixture | IndependentSum | DeformedArchitecture | ConnectedCorrelators | CutoffSeries
 
 
 def compare(theory: Theory, measured: Estimate) -> Comparison:
@@ -195,10 +197,12 @@ def compare(theory: Theory, measured: Estimate) -> Comparison:
 
     Parameters
     ----------
-    theory : Architecture, Mixture, IndependentSum, DeformedArchitecture or ConnectedCorrelators
+    theory : Architecture, Mixture, IndependentSum, DeformedArchitecture, ConnectedCorrelators or CutoffSeries
         With numbers for all parameters; correlators must reach the orders that were measured. A DeformedArchitecture
         stands for the derivatives that were measured; where correlators at a finite strength were, give its
-        ``connected_correlators(order=...)``, which says through which order it is expanded.
+        ``connected_correlators(order=...)``, which says through which order it is expanded. A CutoffSeries, a
+        correlator of n legs of a theory that is finite on its own, is compared with the n-point function only; the
+        label says through which order, and with which error of quadrature.
     measured : Estimate
         From :meth:`numerics.Ensemble.connected_correlators` or :meth:`~numerics.Ensemble.correlator_derivatives`.
 
@@ -215,6 +219,8 @@ def compare(theory: Theory, measured: Estimate) -> Comparison:
     """
     if not isinstance(measured, Estimate):
         raise TypeError(f"measured must be an Estimate (Ensemble(...).connected_correlators), got {type(measured)}")
+    if isinstance(theory, CutoffSeries):
+        return _compare_series(theory, measured)
     top = max(measured.orders)
     correlators = _correlators(theory, measured, top)
     if correlators.max_points < top:
@@ -232,6 +238,25 @@ def compare(theory: Theory, measured: Estimate) -> Comparison:
     predicted = {n: _predicted(correlators, n, measured, derivative) for n in measured.orders}
     label = str(correlators.source if isinstance(theory, ConnectedCorrelators) else theory)
     return Comparison(f"d^{derivative} of {label}" if derivative else label, measured, predicted)
+
+
+def _compare_series(series: CutoffSeries, measured: Estimate) -> Comparison:
+    """Return the comparison of the correlator of a finite theory with the measured one of as many points."""
+    from numerics.finite_box import correlator_values, finite_theory
+
+    theory, n = finite_theory(series), series.legs
+    if theory.input_dim != measured.points.shape[1] or measured.outputs.any():
+        raise ValueError(
+            f"the theory has input_dim={theory.input_dim} and one output, the measured points "
+            f"{measured.points.shape[1]} coordinates and {int(measured.outputs.max()) + 1} output(s)"
+        )
+    if n not in measured.orders:
+        raise ValueError(f"a correlator of {n} points, but {max(measured.orders)} were measured: use max_points={n}")
+    found = correlator_values(series, measured.points)
+    predicted = found.values[tuple(measured.indices(n).T)]
+    rest = " + ".join(f"O({series.power_text(key)})" for key in series.remainder_keys())
+    label = f"{theory}, quadrature error {found.quadrature_error:.0e}" + (f", without {rest}" if rest else "")
+    return Comparison(label, measured, {n: predicted})
 
 
 def _correlators(theory: Theory, measured: Estimate, top: int) -> ConnectedCorrelators:
@@ -268,8 +293,14 @@ def _check_outputs(correlators: ConnectedCorrelators, measured: Estimate, deriva
 
 def _predicted(correlators: ConnectedCorrelators, n: int, measured: Estimate, derivative: int) -> NDArray[np.float64]:
     """Return the n-point function, or its derivative, on the unique index tuples."""
-    correlator, index = correlators[n], measured.indices(n)
-    source = correlators.source
+    from numerics.finite_width import has_numbers, interacting_values
+
+    source, index = correlators.source, measured.indices(n)
+    if has_numbers(correlators):
+        if n % 2 and source.is_even:
+            return np.zeros(len(index))
+        return interacting_values(correlators, n, measured.points).values[tuple(index.T)]
+    correlator = correlators[n]
     if derivative and isinstance(source, DeformedCorrelators):
         t, bare = source.architecture.strength, replace(correlator, values=())
         expr = bare.expr.diff(t, derivative).xreplace({t: sympy.S.Zero})

@@ -1,0 +1,119 @@
+"""Networks of several widths and their limit, and the command that shows them beside the exact oscillator."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+import numpy as np
+import pytest
+
+from diagrams import phi4_net
+from diagrams.engineering import deform
+from diagrams.interactions import LocalInteraction
+from diagrams.regions import Box
+from numerics.cli_phi4 import add_parser
+from numerics.oscillator import oscillator_correlators
+from numerics.phi4 import width_study
+
+POINTS = [[0.0], [0.5]]
+
+
+def test_the_limit_is_the_oscillator():
+    study = width_study(phi4_net(mass=1, cutoff=8, coupling=0.2, box=4), POINTS, n_nets={100: 8000, 400: 4000}, seed=2)
+    exact = oscillator_correlators(POINTS, coupling=0.2, box=4, cutoff=8, max_points=2).values(2)
+    assert np.abs(study.pulls(exact)).max() < 4
+    assert np.abs(study.pulls(study.free)).min() > 10
+    assert (study.first_order[0] < study.first_order[1]).all()  # narrower networks feel more of the interaction
+    assert study.values.shape == study.errors.shape == (2, 3)
+
+
+@pytest.mark.slow
+def test_second_order_at_weak_coupling_and_not_at_strong():
+    """lambda = 0.1: second order within errors, first excluded; lambda = 1: only the oscillator is right."""
+    from diagrams import phi4
+    from numerics.finite_box import correlator_values
+
+    for lam, sizes in ((0.1, {200: 120_000, 800: 80_000}), (1.0, {200: 200_000, 800: 120_000})):
+        region = {"cutoff": 10, "box": 8}
+        study = width_study(phi4_net(mass=1, coupling=lam, **region), POINTS, n_nets=sizes, seed=7)
+        exact = oscillator_correlators(POINTS, coupling=lam, max_points=2, **region).values(2)
+        found = correlator_values(phi4(mass=1, coupling=lam, **region).correlator(legs=2, order=2), POINTS)
+        first, second = (found.through(k)[np.triu_indices(2)] for k in (1, 2))
+        assert np.abs(study.pulls(exact)).max() < 4
+        assert np.abs(study.pulls(first)).max() > 10
+        if lam == 0.1:
+            assert np.abs(study.pulls(second)).max() < 4
+            assert (study.limit_errors / exact).max() < 1e-4
+        else:
+            assert np.abs(study.pulls(second)).max() > 6
+            assert (study.limit_errors / exact).max() < 1.5e-3
+
+
+def test_what_a_study_refuses():
+    net = phi4_net(mass=1, cutoff=8, coupling=0.2, box=4)
+    with pytest.raises(ValueError, match="at least two widths"):
+        width_study(net, POINTS, n_nets={100: 1000})
+    odd = deform(net.base, LocalInteraction({3: 0.1, 4: 1}, Box(4)))
+    with pytest.raises(ValueError, match="even theories"):
+        width_study(odd, POINTS, n_nets={100: 1000, 200: 1000})
+    strong = phi4_net(mass=1, cutoff=8, coupling=1e4, box=8)
+    with pytest.raises(ValueError, match="independent networks"):
+        width_study(strong, [[0.0]], n_nets={16: 500, 32: 500})
+
+
+def _run(*arguments: str) -> int:
+    parser = argparse.ArgumentParser(prog="nnft")
+    add_parser(parser.add_subparsers(required=True))
+    chosen = parser.parse_args(["phi4", *arguments])
+    return int(chosen.run(chosen))
+
+
+SMALL = ("--coupling", "0.2", "--cutoff", "8", "--box", "4", "--widths", "50", "100", "--nets", "1000")
+
+
+def test_the_command_prints_json_alone(capsys, tmp_path):
+    assert _run(*SMALL, "--points", "0", "0.5", "--json", "--out", str(tmp_path)) == 0
+    out, err = capsys.readouterr()
+    found = json.loads(out)
+    assert found["agree"]
+    assert len(found["rows"]) == 3
+    assert {"exact", "first_order", "second_order", "networks", "error", "pull"} <= set(found["rows"][0])
+    assert "VERDICT: PASS" in err
+    assert (tmp_path / "two_point.png").stat().st_size > 10_000
+    assert r"\int_{|p| < 8}" in (tmp_path / "phi4.tex").read_text()
+
+
+def test_the_command_prints_a_table(capsys):
+    assert _run(*SMALL, "--points", "0") == 0
+    out, _ = capsys.readouterr()
+    assert "oscillator of" in out
+    assert out.splitlines()[-1].startswith("VERDICT: PASS")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--coupling", "-1"), ("--cutoff", "0"), ("--widths", "50")], ids=["coupling", "cutoff", "one width"]
+)
+def test_wrong_usage(arguments, capsys):
+    assert _run(*arguments) == 2
+    out, err = capsys.readouterr()
+    assert not out
+    assert "nnft phi4:" in err
+
+
+def test_the_command_fails_with_a_wrong_reference(monkeypatch, capsys):
+    """Networks against an oscillator of twice the coupling: exit status 1."""
+    import numerics.cli_phi4 as command
+
+    def wrong(x, *, coupling, **rest):
+        return oscillator_correlators(x, coupling=2 * coupling, **rest)
+
+    monkeypatch.setattr(command, "oscillator_correlators", wrong)
+    assert _run(*SMALL, "--points", "0") == 1
+    assert "VERDICT: FAIL" in capsys.readouterr().out
+
+
+def test_help_has_an_example(capsys):
+    with pytest.raises(SystemExit):
+        _run("--help")
+    assert "example: nnft phi4" in capsys.readouterr().out
