@@ -19,6 +19,7 @@ from numerics.ensemble import Ensemble
 from numerics.field_samples import FieldSamples
 from numerics.finite_box import CorrelatorValues, correlator_values
 from numerics.finite_width import interacting_values
+from numerics.integrals import IntegralEstimate, vertex_integral
 from numerics.lower import Kernel, lower
 from numerics.mode_monte_carlo import change_by_interaction, field_monte_carlo
 from numerics.oscillator import OscillatorCorrelators, ground_state_energies, oscillator_correlators
@@ -28,6 +29,7 @@ from numerics.results import Estimate
 from numerics.reweighting import EffectiveSampleSizeError
 from numerics.schwinger_dyson import SchwingerDyson, schwinger_dyson_test
 from numerics.tails import CancellationWarning, HeavyTailWarning
+from numerics.vertex_amplitudes import vertex_amplitude
 from numerics.violation_order import ViolationOrder, violation_order
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "Estimate",
     "FieldSamples",
     "HeavyTailWarning",
+    "IntegralEstimate",
     "Kernel",
     "OscillatorCorrelators",
     "PointAction",
@@ -62,6 +65,8 @@ __all__ = [
     "point_action",
     "schwinger_dyson_test",
     "usable_gpu",
+    "vertex_amplitude",
+    "vertex_integral",
     "violation_order",
     "width_study",
 ]

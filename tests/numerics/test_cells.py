@@ -35,11 +35,11 @@ EXPORTED = {
     numerics: [
         "CancellationWarning", "CheckpointError", "CheckpointWarning", "ClusterTest", "Comparison",
         "CorrelatorValues", "Edgeworth", "EffectiveSampleSizeError", "Ensemble", "Estimate", "FieldSamples",
-        "HeavyTailWarning", "Kernel", "OscillatorCorrelators", "PointAction", "SchwingerDyson",
-        "ViolationOrder", "WidthStudy", "change_by_interaction", "cluster_test", "compare",
+        "HeavyTailWarning", "IntegralEstimate", "Kernel", "OscillatorCorrelators", "PointAction",
+        "SchwingerDyson", "ViolationOrder", "WidthStudy", "change_by_interaction", "cluster_test", "compare",
         "correlator_values", "edgeworth_density", "field_monte_carlo", "ground_state_energies",
         "interacting_values", "lower", "oscillator_correlators", "point_action", "schwinger_dyson_test",
-        "usable_gpu", "violation_order", "width_study",
+        "usable_gpu", "vertex_amplitude", "vertex_integral", "violation_order", "width_study",
     ],
 }  # fmt: skip
 
