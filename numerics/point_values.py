@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 from functools import lru_cache
+from math import factorial
 from typing import Any, NamedTuple
 
 import numpy as np
 import sympy
 from numpy.typing import ArrayLike, NDArray
 
+from diagrams.architectures import Architecture
 from diagrams.correlators import ConnectedCorrelators, Correlator
+from diagrams.cumulants import set_partitions
 from diagrams.expectation import ExpectationIntegral, evaluate
 from diagrams.series import Exponents
-from diagrams.symbols import symbol
+from diagrams.symbols import coordinates, symbol
 from diagrams.typing import Expr
 from diagrams.value_source import ValueSource
 from diagrams.vertex_orders import VertexOrders, vertex_orders
 from numerics.contract import Graded, Powers, symmetric_tensor
+from numerics.estimators import ranks
 from numerics.kernels import index_tuples
 from numerics.lower import Kernel, lower
 from numerics.points import as_points, check_distinct
@@ -26,6 +30,7 @@ from numerics.points import as_points, check_distinct
 Order = int | Mapping[str, int]
 _Array = NDArray[np.float64]
 _WIDTH = "1/N"
+_FROM_MOMENTS = 5  # points from which the moments of a neuron are lowered in place of its cumulants
 
 
 class PointCorrelators(NamedTuple):
@@ -78,7 +83,7 @@ def point_correlators(correlators: ConnectedCorrelators, points: ArrayLike | Non
     series = {}
     for n in vertices.needed:
         keys = [(sympy.S.Zero,) * len(limit)] * (n == 2) + list(vertices.keys(n))
-        series[n] = {_powers(key): _coefficient(correlators[n], key, x) for key in keys}
+        series[n] = {_powers(key): _coefficient(correlators, n, key, x) for key in keys}
     mean = np.zeros(len(x)) if source.is_even else values_on_points(correlators[1].expr, correlators[1], x)
     return PointCorrelators(x, mean, series, parameters, limit)
 
@@ -98,11 +103,47 @@ def _parameter_values(correlators: ConnectedCorrelators, vertices: VertexOrders)
     return {name: float(known[name]) for name in names}
 
 
-def _coefficient(correlator: Correlator, key: Exponents, x: _Array) -> _Array:
+def _coefficient(correlators: ConnectedCorrelators, n: int, key: Exponents, x: _Array) -> _Array:
     """Return the coefficient of one power in a correlator as a tensor."""
-    numbers = {symbol("N"): correlator.width} | dict(correlator.values)
-    values = values_on_points(correlator.series[key].xreplace(numbers), correlator, x)
-    return np.asarray(symmetric_tensor(values, len(x), correlator.n))
+    if (values := _from_neurons(correlators, n, x)) is None:
+        correlator = correlators[n]
+        numbers = {symbol("N"): correlator.width} | dict(correlator.values)
+        values = values_on_points(correlator.series[key].xreplace(numbers), correlator, x)
+    return np.asarray(symmetric_tensor(values, len(x), n))
+
+
+def _from_neurons(correlators: ConnectedCorrelators, n: int, x: _Array) -> _Array | None:
+    """Return ``N**(n/2 - 1) G_c^(n)`` of independent neurons from moments at points, or None if that is not the way.
+
+    Moments have far fewer terms than the expanded cumulant of many points, which would take long to compile.
+    """
+    source = correlators.source
+    if n < _FROM_MOMENTS or not isinstance(source, Architecture) or source.output_dim != 1:
+        return None
+    index, m = index_tuples(len(x), n), len(x)
+    moments: dict[int, _Array] = {}
+    total = np.zeros(len(index))
+    for partition in set_partitions(range(n), even=source.is_even):
+        term = np.full(len(index), (-1.0) ** (len(partition) - 1) * factorial(len(partition) - 1))
+        for block in partition:
+            if len(block) not in moments:
+                if (found := _moment_on_points(source, len(block), x)) is None:
+                    return None
+                moments[len(block)] = found
+            term *= moments[len(block)][ranks(index[:, list(block)], m)]
+        total += term
+    return total
+
+
+def _moment_on_points(net: Architecture, degree: int, x: _Array) -> _Array | None:
+    """Return E[z^r] E[h h ... h] of one neuron on unique index tuples, or None if there is no closed form."""
+    places = [coordinates(i + 1, net.input_dim) for i in range(degree)]
+    expr = net.readout.moment(degree) * net.feature.expected_product(places)
+    if expr.has(ExpectationIntegral):
+        return None
+    index = index_tuples(len(x), degree)
+    values = _kernel(expr, tuple(places))(*(x[index[:, i]] for i in range(degree)))
+    return np.broadcast_to(np.asarray(values, dtype=np.float64), (len(index),))
 
 
 def values_on_points(expr: Expr, correlator: Correlator, x: _Array) -> _Array:
@@ -126,6 +167,8 @@ def _kernel(expr: Expr, arguments: tuple[Any, ...]) -> Kernel:
 
 def scaled_correlator(correlators: ConnectedCorrelators, n: int, x: _Array) -> _Array:
     """Return ``N**(n/2 - 1) G_c^(n)`` on points as a symmetric tensor of shape ``(n_points,) * n``."""
-    correlator = correlators[n]
-    values = values_on_points(correlator.expr, correlator, x)
-    return np.asarray(symmetric_tensor(values * float(correlators.source.width) ** (n / 2 - 1), len(x), n))
+    if (scaled := _from_neurons(correlators, n, x)) is None:
+        correlator = correlators[n]
+        values = values_on_points(correlator.expr, correlator, x)
+        scaled = values * float(correlators.source.width) ** (n / 2 - 1)
+    return np.asarray(symmetric_tensor(scaled, len(x), n))

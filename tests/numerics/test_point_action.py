@@ -194,6 +194,45 @@ def test_a_wrong_loop_coefficient_spoils_the_power(residuals):
     assert left[160] > 10 * residuals[4, 2, 160]
 
 
+def _exact_three_point_density(N, x):
+    """As for two points: u = |sum_a t_a exp(i w x_a)|^2 / (4 N)."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(64)
+    t = np.arange(-13.5, 13.6, 0.45)
+    grid = np.stack(np.meshgrid(t, t, t, indexing="ij"))
+    chi = np.zeros(grid.shape[1:])
+    for w, p in zip(nodes, weights / weights.sum(), strict=True):
+        real, imaginary = (np.tensordot(f(w * x), grid, axes=1) for f in (np.cos, np.sin))
+        chi += p * i0e((real**2 + imaginary**2) / (4 * N))
+    chi = chi**N
+    assert max(chi[0].max(), chi[:, 0].max(), chi[:, :, 0].max()) < 1e-9  # nothing is cut off at the border
+    total = chi.sum()
+
+    def moments(n):
+        index = index_tuples(3, n)
+        return symmetric_tensor(np.array([float((grid[i].prod(axis=0) * chi).sum() / total) for i in index]), 3, n)
+
+    m2, m4 = moments(2), moments(4)
+    pairs = np.einsum("ab,cd->abcd", m2, m2)
+    return m2, pairs + pairs.transpose(0, 2, 1, 3) + pairs.transpose(0, 3, 2, 1) - m4
+
+
+def test_residual_falls_at_three_points():
+    x = np.array([0.0, 2.5, 5.5])
+    found = {}
+    for N in (40, 80):
+        exact2, exact4 = _exact_three_point_density(N, x)
+        net = cos_net(input_dim=1).at(N=N, sigma_w0=1, sigma_w1=1)
+        for order in (0, 1, 2):
+            g = point_action(net, x[:, None], order=order).couplings
+            found[2, order, N] = np.abs(g[2] - exact2).max()
+            found[4, order, N] = np.abs(g.get(4, 0) - exact4).max()
+    for n, order in ((2, 0), (2, 1), (2, 2), (4, 1), (4, 2)):
+        exponent = np.log2(found[n, order, 40] / found[n, order, 80])
+        assert abs(exponent - (order + 1)) < 0.45, (n, order, exponent)
+        if order:
+            assert found[n, order, 80] < 0.25 * found[n, order - 1, 80]
+
+
 @pytest.fixture(scope="module")
 def action():
     net = cos_net(input_dim=2).at(N=8, sigma_w0=1, sigma_w1=1)

@@ -13,12 +13,13 @@ import pytest
 import sympy
 from scipy.special import i0e
 
-from diagrams import cos_net, linear_net, neuron_sum, relu_net
+from diagrams import Uniform, cos_net, gauss_net, linear_net, neuron_sum, relu_net
 from diagrams.correlators import ConnectedCorrelators
 from diagrams.cumulants import cumulant_from_moments, moments_from_cumulants
 from numerics import Ensemble, point_action, schwinger_dyson_test
 from numerics.contract import symmetric_tensor
 from numerics.kernels import index_tuples
+from numerics.point_action import scaled_correlator
 from numerics.point_tensors import coupling_tensors, independent_series, needed_diagrams, point_couplings
 
 ONE = Fraction(1)
@@ -424,3 +425,23 @@ def test_missing_correlators_and_orders_are_named(tilted):
         point_action(two, x)
     with pytest.raises(TypeError, match="points are missing"):
         point_action(tilted.base)
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        cos_net(input_dim=1).at(N=9, sigma_w0=1, sigma_w1=1),
+        cos_net(input_dim=1, output_bias=True).at(N=9, sigma_w0=1, sigma_w1=1, sigma_b1=0.5),
+        gauss_net(input_dim=1, hidden_bias=False, readout=Uniform(-1, 3)).at(N=9, sigma_w0=0.5),
+    ],
+    ids=["even", "output bias", "odd moments"],
+)
+def test_tensors_from_moments_of_a_neuron_are_those_of_the_correlators(net, monkeypatch):
+    x = np.array([[0.2], [1.1]])
+    Gc = net.connected_correlators(max_points=6)
+    from_moments = [scaled_correlator(Gc, n, x) for n in (5, 6)]
+    monkeypatch.setattr("numerics.point_values._FROM_MOMENTS", 99)
+    for found, expected in zip(from_moments, (scaled_correlator(Gc, n, x) for n in (5, 6)), strict=True):
+        assert found == pytest.approx(expected, rel=1e-11, abs=1e-13)
+    if not net.is_even:
+        assert np.abs(from_moments[0]).max() > 0
