@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 
@@ -17,6 +18,7 @@ from diagrams._field_shapes import with_shape
 from diagrams._species import Task, tasks
 
 _SIZE = 65536
+_HEAD_START = 1e-4  # seconds, in which the first tasks enter compiled code
 Stop = NDArray[np.uint8]
 
 
@@ -24,8 +26,10 @@ class TooManyDiagramsError(MemoryError):
     """There are more diagrams than there is room for."""
 
 
-def all_blocks(table: HalfEdgeTable, request: Request, room: int) -> list[FieldBlock]:
-    """Return all diagrams in order.
+def all_blocks(
+    table: HalfEdgeTable, request: Request, room: int, *, meanwhile: Callable[[], object] = lambda: None
+) -> list[FieldBlock]:
+    """Return all diagrams in order; the main thread calls ``meanwhile`` while compiled code makes them.
 
     Compiled code runs in threads without the interpreter lock, so that the main thread can be interrupted; it then
     tells the others to stop. (An interrupt while the main thread returns from compiled code would be an error of the
@@ -42,6 +46,8 @@ def all_blocks(table: HalfEdgeTable, request: Request, room: int) -> list[FieldB
         todo = pool.submit(lambda: list(tasks(table, request))).result()
         futures = [pool.submit(_drained, task, request, room, stop) for task in todo]
         try:
+            time.sleep(_HEAD_START)
+            meanwhile()
             for future in futures:
                 blocks += future.result()
                 if sum(map(len, blocks)) > room:

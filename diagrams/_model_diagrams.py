@@ -15,7 +15,7 @@ from diagrams._field_run import TooManyDiagramsError, all_blocks
 from diagrams._field_shapes import SHAPES
 from diagrams._field_stream import ModelPosition, ModelStream, check_weights
 from diagrams._fields import Field, Vertex
-from diagrams._vertex_lists import Bound
+from diagrams._vertex_lists import Bound, Counts
 from diagrams.collection import Diagrams
 from diagrams.counting import check_count
 from diagrams.generate import MAX_GRAPHS
@@ -119,12 +119,17 @@ class ModelDiagrams:
             labelled=labelled,
         )
         check_count("max_graphs", max_graphs)
-        expected = None if why_not_covered(self.table, request) else weights(self.table, request)
-        least = ceil(sum(expected.values(), Fraction(0))) if expected else 0  # no weight is above one
-        if least > max_graphs:
-            raise self._too_many(request, max_graphs)
+        expected: dict[Counts, Fraction] | None = None
+
+        def count() -> None:
+            nonlocal expected
+            if not why_not_covered(self.table, request):
+                expected = weights(self.table, request)
+                if ceil(sum(expected.values(), Fraction(0))) > max_graphs:  # no weight is above one
+                    raise TooManyDiagramsError
+
         try:
-            blocks = all_blocks(self.table, request, max_graphs)
+            blocks = all_blocks(self.table, request, max_graphs, meanwhile=count)
         except TooManyDiagramsError:
             raise self._too_many(request, max_graphs) from None
         found = Diagrams(tuple(blocks))

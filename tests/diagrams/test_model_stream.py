@@ -120,7 +120,7 @@ def test_a_wrong_weight_raises(monkeypatch):
 
 def test_a_lost_diagram_is_noticed(monkeypatch):
     complete = _model_diagrams.all_blocks
-    monkeypatch.setattr(_model_diagrams, "all_blocks", lambda *arguments: complete(*arguments)[:-1])
+    monkeypatch.setattr(_model_diagrams, "all_blocks", lambda *a, **options: complete(*a, **options)[:-1])
     with pytest.raises(RuntimeError, match="self-check failed"):
         yukawa(phi4=True).diagrams(PROPAGATOR, loops=2)
 
