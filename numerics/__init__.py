@@ -20,6 +20,7 @@ from numerics.field_samples import FieldSamples
 from numerics.finite_box import CorrelatorValues, correlator_values
 from numerics.finite_width import interacting_values
 from numerics.integrals import IntegralEstimate, vertex_integral
+from numerics.interacting_samples import InteractingSamples, NotConvergedError, sample_interacting
 from numerics.lower import Kernel, lower
 from numerics.mode_monte_carlo import change_by_interaction, field_monte_carlo
 from numerics.oscillator import OscillatorCorrelators, ground_state_energies, oscillator_correlators
@@ -46,7 +47,9 @@ __all__ = [
     "FieldSamples",
     "HeavyTailWarning",
     "IntegralEstimate",
+    "InteractingSamples",
     "Kernel",
+    "NotConvergedError",
     "OscillatorCorrelators",
     "PointAction",
     "SchwingerDyson",
@@ -63,6 +66,7 @@ __all__ = [
     "lower",
     "oscillator_correlators",
     "point_action",
+    "sample_interacting",
     "schwinger_dyson_test",
     "usable_gpu",
     "vertex_amplitude",

@@ -18,7 +18,7 @@ from diagrams.phi4_networks import phi4_net
 from diagrams.theory import phi4
 from numerics.finite_box import CorrelatorValues, correlator_values
 from numerics.oscillator import OscillatorCorrelators, oscillator_correlators
-from numerics.phi4 import WidthStudy, width_study
+from numerics.phi4 import SAMPLERS, WidthStudy, width_study
 from numerics.results import format_uncertainty
 
 Floats = NDArray[np.float64]
@@ -89,8 +89,11 @@ class Phi4Result:
 
     def __str__(self) -> str:
         lines = [str(self.theory), f"diagrams: {self.diagrams}", str(self.exact), ""]
-        for n, found in zip(self.study.widths, self.study.diagnostics, strict=True):
-            lines.append(f"N = {n}: {found['n_nets']} networks worth {100 * found['fraction']:.1f} % after reweighting")
+        for n, found, how in zip(self.study.widths, self.study.diagnostics, self.study.samplers, strict=True):
+            way = "reweighted" if how == "parts" else f"of {how}"
+            lines.append(
+                f"N = {n}: {found['n_nets']} networks {way}, worth {100 * found['fraction']:.1f} % of that number"
+            )
         lines.append(
             f"{'points':>12} {'free':>9} {'order 1':>9} {'order 2':>9} {'exact':>9} {'networks':>14} {'pull':>6}"
         )
@@ -110,6 +113,7 @@ def run_phi4(
     box: float = 8.0,
     points: tuple[float, ...] = (0.0, 0.5, 1.0),
     n_nets: dict[int, int] | None = None,
+    sampler: str = "auto",
     seed: int = 1,
 ) -> Phi4Result:
     """Return networks, diagrams and the oscillator for one theory, with progress on standard error."""
@@ -119,7 +123,8 @@ def run_phi4(
     exact = oscillator_correlators(x, mass=mass, coupling=coupling, box=box, cutoff=cutoff, max_points=2)
     perturbative = correlator_values(theory.correlator(legs=2, order=2), x)  # type: ignore[arg-type]
     net = phi4_net(mass=mass, coupling=coupling, cutoff=cutoff, box=box)
-    study = width_study(net, x, n_nets=n_nets or {200: 20_000, 800: 20_000}, seed=seed, progress=True)
+    sizes = n_nets or {200: 20_000, 800: 20_000}
+    study = width_study(net, x, n_nets=sizes, method=sampler, seed=seed, progress=True)
     return Phi4Result(theory, study, perturbative, exact)
 
 
@@ -203,6 +208,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:  # type: ignore[ty
     parser.add_argument("--points", type=float, nargs="+", default=[0.0, 0.5, 1.0], help="points (default: 0 0.5 1)")
     parser.add_argument("--widths", type=int, nargs="+", default=[200, 800], help="widths N (default: 200 800)")
     parser.add_argument("--nets", type=int, default=20_000, help="networks of each width (default: 20000)")
+    parser.add_argument(
+        "--sampler", choices=SAMPLERS, default="auto", help="independent networks (parts) or chains (default: auto)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="seed of the networks (default: 1)")
     parser.add_argument("--out", type=Path, help="folder for a plot, LaTeX and the table")
     parser.add_argument("--json", action="store_true", help="print the results as JSON on standard output")

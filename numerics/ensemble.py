@@ -175,12 +175,14 @@ class Ensemble:
             Real, finite points.
         max_points : int
             Highest order, 1 to 6.
-        method : {"network", "conditional", "neuron"}
+        method : {"network", "conditional", "neuron", "parts"}
             ``"network"`` assumes nothing but independent networks. ``"conditional"`` integrates Gaussian output
             weights analytically (:mod:`numerics.conditional_method`). ``"neuron"`` draws ``n_nets`` single neurons in
             place of networks, and has every power of N exactly (:mod:`numerics.neuron_cumulants`): its result holds
             for any width, :meth:`~numerics.results.Estimate.at_width`. Errors of the four-point function fall by
-            about N and N**(3/2) against those of as many networks; any library can make use of that.
+            about N and N**(3/2) against those of as many networks; any library can make use of that. ``"parts"`` is
+            for phi4_net and other deformed scalar nets: output weights are integrated by parts
+            (:mod:`numerics.parts`) and known averages of the free net are used, up to four points.
         sampling : {"random", "sobol", "antithetic", "importance"}
             How neurons are drawn, for ``method="neuron"``: independently; along scrambled Sobol sequences; in pairs
             of opposite parameters; or with the parameters of an exponential feature shifted to where its moments live
@@ -233,6 +235,11 @@ class Ensemble:
                 "checkpoint= and client= are for sums over independent networks or neurons, not for weighted ones or "
                 f"sampling={sampling!r}"
             )
+        if method == "parts":
+            from numerics.parts import parts_correlators
+
+            self._check_max_points(max_points, len(points))
+            return parts_correlators(self, points, max_points=max_points, progress=progress)
         if method != "network":
             self._check_max_points(max_points, len(points))
             return methods.measured(self, points, max_points=max_points, method=method, sampling=sampling, run=run)

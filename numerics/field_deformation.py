@@ -67,6 +67,19 @@ class FieldValues:
         """Iterate over (outputs (count, n_points), values (n_values, count)) of ranges of networks."""
         return self._evaluate(places)
 
+    def sparsest(self, refinements: Sequence[float]) -> tuple[FieldFunctional, float]:
+        """Return the functional with the first refinement that integrates test networks well enough, and its error.
+
+        The nodes of refinement one resolve the highest wave of the highest power, which few networks reach.
+        """
+        exact = self._test_values(self.functional)
+        for refinement in refinements:
+            functional = self._functional(refinement)
+            error = float(np.abs(self._test_values(functional) - exact).max()) + self.error
+            if error <= TOLERANCE * max(1.0, float(np.abs(exact).mean())):
+                return functional, error
+        return self.functional, self.error
+
     def _functional(self, refinement: float) -> FieldFunctional:
         dim = self._ensemble.input_dim
         return field_functional(self._interactions, dim, momentum=self._momentum, refinement=refinement)

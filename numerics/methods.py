@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from diagrams.architectures import Architecture
 from diagrams.distributions import Constant
+from diagrams.engineering import FieldDeformed
 from numerics.blocks import Run, collected
 from numerics.conditional_method import check_conditional, conditional_correlators, pair_model, pairs_of
 from numerics.estimators import BlockSums
@@ -23,7 +24,7 @@ from numerics.tails import warn_of_heavy_tails
 if TYPE_CHECKING:
     from numerics.ensemble import Ensemble
 
-METHODS = ("network", "conditional", "neuron")
+METHODS = ("network", "conditional", "neuron", "parts")
 ASSUMPTIONS = {
     "network": "independent networks",
     "conditional": "independent networks, Gaussian output weights integrated out",
@@ -52,7 +53,12 @@ def check_method(method: str, sampling: str, architecture: Any) -> None:
             f"sampling={sampling!r} is for method='neuron', whose integrals have few dimensions; method={method!r} "
             "draws whole networks"
         )
-    if method != "network" and not isinstance(architecture, Architecture):
+    if method == "parts" and not isinstance(architecture, FieldDeformed):
+        raise ValueError(
+            f"method='parts' is for networks with an interaction, such as phi4_net(), and {architecture} has none: use "
+            "method='conditional' or 'neuron'"
+        )
+    if method in ("conditional", "neuron") and not isinstance(architecture, Architecture):
         raise ValueError(
             f"method={method!r} needs the independent neurons of an Architecture, {architecture} is none: use "
             "method='network', which assumes nothing"

@@ -12,7 +12,7 @@ product of estimated cumulants.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -97,8 +97,16 @@ class WeightedSums:
         return Cumulants(indices, corrected, deviations)
 
 
+def _monomials(phi: Any, max_points: int, weight: Floats) -> Floats:
+    return monomial_sums(np, np.asarray(phi, dtype=np.float64), max_points, weight)
+
+
 def weighted_sums(
-    blocks: Iterator[tuple[int, Iterator[tuple[Any, Floats]]]], n_fields: int, max_points: int
+    blocks: Iterator[tuple[int, Iterator[tuple[Any, Floats]]]],
+    n_fields: int,
+    max_points: int,
+    *,
+    monomials: Callable[[Any, int, Floats], Floats] = _monomials,
 ) -> WeightedSums:
     """Return the sums over blocks of outputs with log weights.
 
@@ -106,6 +114,9 @@ def weighted_sums(
     ----------
     blocks : iterator of (n_nets, iterator of (outputs (n, n_fields), log weights (1, n)))
     n_fields, max_points : int
+    monomials : callable, optional
+        Weighted sums of what stands for the monomials, from outputs (or what blocks give in their place),
+        ``max_points`` and weights.
 
     Raises
     ------
@@ -119,7 +130,7 @@ def weighted_sums(
             top = max(scale, float(log_weight.max()))
             weight = np.exp(log_weight - top)
             head = np.array([weight.sum(), (weight**2).sum()])
-            part = np.concatenate([head, monomial_sums(np, np.asarray(phi, dtype=np.float64), max_points, weight)])
+            part = np.concatenate([head, monomials(phi, max_points, weight)])
             total = _rescaled(total, scale - top) + part
             scale = top
         counts.append(n_nets)
@@ -184,7 +195,15 @@ def derivative_cumulants(sums: BlockSums, n_fields: int, n: int, order: int) -> 
     return Cumulants(fields, np.asarray(values), np.asarray(deviations))
 
 
-def reweighted_estimate(sums: WeightedSums, points: Floats, attrs: Mapping[str, Any], label: str) -> Estimate:
+def reweighted_estimate(
+    sums: WeightedSums,
+    points: Floats,
+    attrs: Mapping[str, Any],
+    label: str,
+    *,
+    cumulants: Sequence[Cumulants] | None = None,
+    method: str = "reweighting",
+) -> Estimate:
     """Return the connected correlators of a deformed ensemble from weighted sums.
 
     Parameters
@@ -195,6 +214,10 @@ def reweighted_estimate(sums: WeightedSums, points: Floats, attrs: Mapping[str, 
         What to record.
     label : str
         The ensemble, for the text of the error.
+    cumulants : sequence of Cumulants, optional
+        Of 1 to ``max_points`` points, if they are not those of the sums.
+    method : str
+        What to call it.
 
     Raises
     ------
@@ -204,9 +227,10 @@ def reweighted_estimate(sums: WeightedSums, points: Floats, attrs: Mapping[str, 
     from numerics.results import Estimate
 
     size, n_nets = sums.effective_samples, int(sums.counts.sum())
-    run = {"n_nets": n_nets, "method": "reweighting", "effective_sample_size": size}
-    cumulants = {n: sums.cumulants(n) for n in range(1, sums.max_points + 1)}
-    estimate = Estimate.from_cumulants(cumulants, points, {**attrs, **run}, n_outputs=sums.n_fields // len(points))
+    run = {"n_nets": n_nets, "method": method, "effective_sample_size": size}
+    orders = range(1, sums.max_points + 1)
+    found = dict(zip(orders, cumulants or [sums.cumulants(n) for n in orders], strict=True))
+    estimate = Estimate.from_cumulants(found, points, {**attrs, **run}, n_outputs=sums.n_fields // len(points))
     if size < MIN_EFFECTIVE_SAMPLES:
         raise EffectiveSampleSizeError(
             f"{n_nets} independent networks are worth {size:.1f} of {label}, fewer than {MIN_EFFECTIVE_SAMPLES}: use "

@@ -35,11 +35,12 @@ EXPORTED = {
     numerics: [
         "CancellationWarning", "CheckpointError", "CheckpointWarning", "ClusterTest", "Comparison",
         "CorrelatorValues", "Edgeworth", "EffectiveSampleSizeError", "Ensemble", "Estimate", "FieldSamples",
-        "HeavyTailWarning", "IntegralEstimate", "Kernel", "OscillatorCorrelators", "PointAction",
-        "SchwingerDyson", "ViolationOrder", "WidthStudy", "change_by_interaction", "cluster_test", "compare",
-        "correlator_values", "edgeworth_density", "field_monte_carlo", "ground_state_energies",
-        "interacting_values", "lower", "oscillator_correlators", "point_action", "schwinger_dyson_test",
-        "usable_gpu", "vertex_amplitude", "vertex_integral", "violation_order", "width_study",
+        "HeavyTailWarning", "IntegralEstimate", "InteractingSamples", "Kernel", "NotConvergedError",
+        "OscillatorCorrelators", "PointAction", "SchwingerDyson", "ViolationOrder", "WidthStudy",
+        "change_by_interaction", "cluster_test", "compare", "correlator_values", "edgeworth_density",
+        "field_monte_carlo", "ground_state_energies", "interacting_values", "lower", "oscillator_correlators",
+        "point_action", "sample_interacting", "schwinger_dyson_test", "usable_gpu", "vertex_amplitude",
+        "vertex_integral", "violation_order", "width_study",
     ],
 }  # fmt: skip
 

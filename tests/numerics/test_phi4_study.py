@@ -8,11 +8,12 @@ import json
 import numpy as np
 import pytest
 
-from diagrams import phi4_net
+from diagrams import phi4, phi4_net
 from diagrams.engineering import deform
 from diagrams.interactions import LocalInteraction
 from diagrams.regions import Box
 from numerics.cli_phi4 import add_parser
+from numerics.finite_box import correlator_values
 from numerics.oscillator import oscillator_correlators
 from numerics.phi4 import width_study
 
@@ -24,16 +25,13 @@ def test_the_limit_is_the_oscillator():
     exact = oscillator_correlators(POINTS, coupling=0.2, box=4, cutoff=8, max_points=2).values(2)
     assert np.abs(study.pulls(exact)).max() < 4
     assert np.abs(study.pulls(study.free)).min() > 10
-    assert (study.first_order[0] < study.first_order[1]).all()  # narrower networks feel more of the interaction
+    assert (study.exact[0] < study.exact[1]).all()  # narrower networks feel more of the interaction
     assert study.values.shape == study.errors.shape == (2, 3)
 
 
 @pytest.mark.slow
 def test_second_order_at_weak_coupling_and_not_at_strong():
     """lambda = 0.1: second order within errors, first excluded; lambda = 1: only the oscillator is right."""
-    from diagrams import phi4
-    from numerics.finite_box import correlator_values
-
     for lam, sizes in ((0.1, {200: 120_000, 800: 80_000}), (1.0, {200: 200_000, 800: 120_000})):
         region = {"cutoff": 10, "box": 8}
         study = width_study(phi4_net(mass=1, coupling=lam, **region), POINTS, n_nets=sizes, seed=7)
@@ -59,7 +57,53 @@ def test_what_a_study_refuses():
         width_study(odd, POINTS, n_nets={100: 1000, 200: 1000})
     strong = phi4_net(mass=1, cutoff=8, coupling=1e4, box=8)
     with pytest.raises(ValueError, match="independent networks"):
-        width_study(strong, [[0.0]], n_nets={16: 500, 32: 500})
+        width_study(strong, [[0.0]], n_nets={16: 500, 32: 500}, method="parts")
+    with pytest.raises(ValueError, match="n must be 2 or 4"):
+        width_study(net, POINTS, n_nets={50: 500, 100: 500}, n=3)
+    with pytest.raises(ValueError, match="no method 'nuts'"):
+        width_study(net, POINTS, n_nets={50: 500, 100: 500}, method="nuts")
+    with pytest.raises(ValueError, match="at most 2"):
+        width_study(net, POINTS, n_nets={50: 500, 100: 500}).order(4)
+
+
+def test_four_points_from_the_same_networks():
+    """At lambda = 0.2 the 4-point function is that of the oscillator; without the 1/N part it is far from it."""
+    net = phi4_net(mass=1, cutoff=5, coupling=0.2, box=4)
+    study = width_study(net, [[0.0]], n_nets={100: 2000, 400: 2000, 1600: 1000}, n=4, seed=4)
+    theory = phi4(mass=1, coupling=0.2, cutoff=5, box=4)
+    second = correlator_values(theory.correlator(legs=4, order=2), [[0.0]]).through(2)[0, 0, 0, 0]
+    assert abs(study.pulls(second)[0]) < 4
+    assert abs(study.limit[0] - study.values[1, 0]) > 10 * study.limit_errors[0]
+    two = study.order(2)
+    found = correlator_values(theory.correlator(legs=2, order=2), [[0.0]])
+    assert abs(two.pulls(found.through(2)[0, 0])[0]) < 4
+    assert abs(two.pulls(two.free)[0]) > 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("lam", "sampler"), [(20, "parts"), (100, "hmc")], ids=["20", "100"])
+def test_strong_coupling_is_the_oscillator(lam, sampler):
+    region = {"cutoff": 10, "box": 8}
+    sizes = {128: 32_000, 256: 32_000, 1024: 32_000}
+    study = width_study(phi4_net(mass=1, coupling=lam, **region), POINTS, n_nets=sizes, seed=11)
+    exact = oscillator_correlators(POINTS, coupling=lam, max_points=2, first_order=False, **region).values(2)
+    assert study.samplers == (sampler,) * 3
+    assert np.abs(study.pulls(exact)).max() < 4
+    assert abs(study.pulls(study.free)[0]) > 10
+
+
+@pytest.mark.slow
+def test_every_four_point_value_to_three_percent():
+    """lambda = 1, box 8, cutoff 10: all 70 connected 4-point values against the exact oscillator."""
+    region = {"cutoff": 10, "box": 8, "coupling": 1}
+    x = [[-1.0], [-0.5], [0.0], [0.5], [1.0]]
+    sizes = {128: 10_000, 512: 40_000, 2048: 64_000}
+    study = width_study(phi4_net(mass=1, **region), x, n_nets=sizes, n=4, seed=11)
+    exact = oscillator_correlators(x, max_points=4, **region)
+    assert (study.limit_errors / np.abs(exact.values(4))).max() < 0.03
+    assert np.abs(study.pulls(exact.values(4))).max() < 4
+    assert np.abs(study.order(2).pulls(exact.values(2))).max() < 4
+    assert (study.order(2).limit_errors / exact.values(2)).max() < 1.5e-3
 
 
 def _run(*arguments: str) -> int:

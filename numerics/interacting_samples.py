@@ -1,0 +1,469 @@
+r"""Networks of an interacting density by Markov chains or by reweighting, with what the samples are worth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from importlib import import_module
+from itertools import pairwise
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from tqdm import tqdm
+
+from diagrams.engineering import FieldDeformed
+from numerics.chain_tuning import NETWORK_COST, Chains, Tuning, slow_quantities, tuned
+from numerics.checkpoint import SECONDS, Checkpoint
+from numerics.ensemble import Ensemble, _seed_number
+from numerics.estimators import Cumulants, monomial_sums, n_monomials
+from numerics.parts import ConditionalFields, conditional_moments
+from numerics.points import as_points
+from numerics.results import Estimate
+from numerics.reweighting import MIN_EFFECTIVE_SAMPLES, weighted_sums
+from numerics.scalar_density import ScalarDensity
+
+Floats = NDArray[np.float64]
+
+ESTIMATORS = ("combined", "parts", "plain")
+METHODS = ("auto", "hmc", "pcn", "reweighting")
+MAX_R_HAT = 1.01
+_PILOT = 1024  # networks without the interaction from which chains start
+_PREFERENCE = 0.8
+_CHAIN_COSTS = ("hmc_cost", "pcn_cost")
+_CHUNK = 100  # trajectories between two looks at the clock
+_BLOCK = 10.0  # autocorrelation times in a block
+_MIN_BLOCKS = 20
+_TAIL = (0.05, 0.95)
+_HIGHEST = 4  # points of the conditional moments that are kept
+
+
+class NotConvergedError(ArithmeticError):
+    """Chains that disagree with each other, or are worth too few independent samples.
+
+    Parameters
+    ----------
+    message : str
+    estimate : Estimate
+        The estimate that is not to be trusted.
+    """
+
+    def __init__(self, message: str, estimate: Any) -> None:
+        super().__init__(message)
+        self.estimate = estimate
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return NotConvergedError, (self.args[0], self.estimate)
+
+
+@dataclass(frozen=True, eq=False)
+class InteractingSamples:
+    """Fields of networks with an interaction, from chains or from weighted independent networks.
+
+    Parameters
+    ----------
+    points : array (n_points, input_dim)
+    fields : array (n_chains, n_draws, n_points)
+    actions : array (n_chains, n_draws)
+        Delta S.
+    moments : array (n_chains, n_draws, n_monomials)
+        Conditional moments of degree 1 to 4, see :mod:`numerics.parts`.
+    log_weights : array (n_chains, n_draws)
+        Zero for chains.
+    tuning : Tuning or None
+        How the chains moved; None for reweighting.
+    label : str
+        The ensemble.
+    attrs : mapping
+        How the samples were made; goes into estimates.
+    """
+
+    points: Floats
+    fields: Floats
+    actions: Floats
+    moments: Floats
+    log_weights: Floats
+    tuning: Tuning | None
+    label: str
+    attrs: Mapping[str, Any]
+
+    @property
+    def method(self) -> str:
+        """``"hmc"``, ``"pcn"`` or ``"reweighting"``."""
+        return self.tuning.method if self.tuning else "reweighting"
+
+    @cached_property
+    def diagnostics(self) -> dict[str, Any]:
+        """What the samples are worth.
+
+        ``r_hat`` (largest, rank-normalised split), ``ess_bulk`` and ``ess_tail`` (smallest) over Delta S, the fields
+        and their squares, by arviz-stats; ``autocorrelation_time`` in trajectories; ``acceptance``, ``step_size``,
+        ``n_leaps`` and ``divergences`` of chains. For reweighting ``ess_bulk`` is
+        (sum of weights)^2 / (sum of squared weights), and what belongs to chains is absent.
+        """
+        if self.tuning is None:
+            weights = np.exp(self.log_weights - self.log_weights.max())
+            return {"ess_bulk": float(weights.sum() ** 2 / (weights**2).sum()), "autocorrelation_time": 1.0}
+        array_stats: Any = import_module("arviz_stats.base").array_stats  # takes a second
+
+        values = slow_quantities(self.fields, self.actions)
+        axes = {"chain_axis": 0, "draw_axis": 1}
+        bulk = float(np.min(array_stats.ess(values, method="bulk", **axes)))
+        return {
+            "r_hat": float(np.max(array_stats.rhat(values, **axes))),
+            "ess_bulk": bulk,
+            "ess_tail": float(np.min(array_stats.ess(values, method="tail", prob=_TAIL, **axes))),
+            "autocorrelation_time": max(1.0, self.actions.size / bulk),
+            "acceptance": float(self.attrs["acceptance"]),
+            "divergences": int(self.attrs["divergences"]),
+            "step_size": self.tuning.step_size,
+            "n_leaps": self.tuning.n_leaps,
+        }
+
+    def correlators(self, *, max_points: int = 4, estimator: str = "combined") -> Estimate:
+        """Return the connected correlators with errors.
+
+        Parameters
+        ----------
+        max_points : int
+            Highest order, 1 to 4.
+        estimator : {"combined", "parts", "plain"}
+            Averages of conditional moments (:mod:`numerics.parts`), of products of fields, or of that combination of
+            both, component by component, that has the smallest error.
+
+        Returns
+        -------
+        Estimate
+            Errors are those of a jackknife over blocks of ten autocorrelation times or more.
+
+        Raises
+        ------
+        ValueError
+            If an argument is out of range.
+        NotConvergedError
+            If R-hat is above 1.01, or the samples are worth fewer than 200; it carries the estimate.
+        """
+        if estimator not in ESTIMATORS:
+            raise ValueError(f"estimator must be one of {', '.join(map(repr, ESTIMATORS))}, got {estimator!r}")
+        if isinstance(max_points, bool) or not isinstance(max_points, int) or not 1 <= max_points <= 4:
+            raise ValueError(f"max_points must be an integer from 1 to 4, got {max_points!r}")
+        found, n_blocks = {}, 0
+        for name in ("parts", "plain") if estimator == "combined" else (estimator,):
+            values, monomials = (self.moments, _moments) if name == "parts" else (self.fields, _plain)
+            sums = weighted_sums(self._blocks(values), len(self.points), max_points, monomials=monomials)
+            found[name], n_blocks = [sums.cumulants(n) for n in range(1, max_points + 1)], len(sums.counts)
+        best = found[estimator] if estimator in found else list(map(_combined, found["parts"], found["plain"]))
+        run = {"n_nets": self.actions.size, "estimator": estimator, **self.diagnostics, "method": self.method}
+        estimate = Estimate.from_cumulants(dict(enumerate(best, start=1)), self.points, {**self.attrs, **run})
+        self._check(estimate, n_blocks)
+        return estimate
+
+    def _blocks(self, values: Floats) -> Iterator[Any]:
+        n_chains, n_draws = self.actions.shape
+        length = ceil(_BLOCK * self.diagnostics["autocorrelation_time"]) if self.tuning else max(1, n_draws // 64)
+        n_blocks = max(1, n_draws // length)
+        edges = np.linspace(0, n_draws, n_blocks + 1).astype(int)
+        for chain in range(n_chains):
+            for a, b in pairwise(edges.tolist()):
+                yield b - a, iter([(values[chain, a:b], self.log_weights[None, chain, a:b])])
+
+    def _check(self, estimate: Estimate, n_blocks: int) -> None:
+        d = self.diagnostics
+        size, r_hat = d["ess_bulk"], d.get("r_hat", 1.0)
+        if r_hat > MAX_R_HAT:
+            why = f"the chains disagree (R-hat {r_hat:.3f}, above {MAX_R_HAT})"
+        elif not size >= MIN_EFFECTIVE_SAMPLES or n_blocks < _MIN_BLOCKS:
+            why = f"they are worth {size:.1f} independent samples, fewer than {MIN_EFFECTIVE_SAMPLES}"
+            why = why if not size >= MIN_EFFECTIVE_SAMPLES else f"they have {n_blocks} independent blocks only"
+        else:
+            return
+        raise NotConvergedError(
+            f"{self.actions.size} samples of {self.label} by {self.method} have not converged: {why}; use more draws "
+            "or another method; the estimate is the .estimate of this error",
+            estimate,
+        )
+
+    def _rows(self) -> Iterator[tuple[str, str]]:
+        d = self.diagnostics
+        yield "samples", f"{self.actions.shape[0]} x {self.actions.shape[1]} by {self.method}"
+        for choice in ("hmc_cost", "pcn_cost", "reweighting_cost"):
+            if choice in self.attrs:
+                yield choice.replace("_", " "), f"{self.attrs[choice]:.3g} evaluations per effective sample (pilot run)"
+        for name, value in d.items():
+            yield name.replace("_", " "), f"{value:.4g}"
+
+    def __repr__(self) -> str:
+        n, size = self.actions.size, self.diagnostics["ess_bulk"]
+        return f"<InteractingSamples of {self.label}: {n} by {self.method}, worth {size:.0f}>"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(f"<tr><td>{escape(a)}</td><td>{escape(b)}</td></tr>" for a, b in self._rows())
+        return f"<table><caption>{escape(self.label)}</caption>{rows}</table>"
+
+
+def _moments(values: Any, max_points: int, weight: Floats) -> Floats:
+    n_points = next(n for n in range(1, values.shape[1] + 1) if n_monomials(n, _HIGHEST) == values.shape[1])
+    return np.asarray(values[:, : n_monomials(n_points, max_points)].T @ weight)
+
+
+def _plain(values: Any, max_points: int, weight: Floats) -> Floats:
+    return monomial_sums(np, np.ascontiguousarray(values), max_points, weight)
+
+
+def _combined(a: Cumulants, b: Cumulants) -> Cumulants:
+    """Return a with as much of b - a, whose average vanishes, as makes its error smallest."""
+    difference = b.deviations - a.deviations
+    square = np.maximum((difference**2).sum(axis=0), np.finfo(float).tiny)
+    share = -(a.deviations * difference).sum(axis=0) / square
+    return Cumulants(a.indices, a.values + share * (b.values - a.values), a.deviations + share * difference)
+
+
+def sample_interacting(
+    net: FieldDeformed,
+    x: ArrayLike,
+    *,
+    method: str = "auto",
+    n_chains: int = 16,
+    n_draws: int = 1000,
+    warmup: int = 200,
+    seed: Any = 0,
+    progress: bool = False,
+    checkpoint: str | Path | None = None,
+    checkpoint_seconds: float = SECONDS,
+) -> InteractingSamples:
+    r"""Return networks of a deformed free scalar net, weak or strong the interaction.
+
+    ``"hmc"`` is Hamiltonian Monte Carlo over output weights, momenta and phases of all neurons: output weights turn
+    exactly under their Gaussian, momenta are reflected at the sphere of the cutoff, phases are periodic, and only the
+    interaction is integrated by leapfrog steps. ``"pcn"`` makes the same moves without the gradient: the
+    preconditioned Crank-Nicolson proposal. ``"reweighting"`` draws independent networks. ``"auto"`` takes the one
+    whose effective samples are cheapest in a pilot run, by counts of evaluations and not by the clock.
+
+    Parameters
+    ----------
+    net : FieldDeformed
+        A :func:`diagrams.phi4_net`, or another free scalar net with a local interaction, with numbers for all.
+    x : array_like (n_points, input_dim)
+    method : {"auto", "hmc", "pcn", "reweighting"}
+    n_chains : int
+        At least 4.
+    n_draws : int
+        Trajectories of each chain after the warm-up, or a ``n_chains``-th of the independent networks.
+    warmup : int
+        Trajectories after tuning that are thrown away.
+    seed : int or numpy.random.SeedSequence
+        Results do not depend on the number of threads.
+    progress : bool
+        Show a progress bar on standard error.
+    checkpoint : str or Path, optional
+        File that keeps the chains; the same call goes on from there, with the same result to the last bit.
+    checkpoint_seconds : float
+        Time between two writes.
+
+    Returns
+    -------
+    InteractingSamples
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a net without such a density, or an argument out of range.
+    CheckpointError
+        If the file is damaged, or belongs to another run.
+
+    Examples
+    --------
+    >>> from diagrams.phi4_networks import phi4_net
+    >>> net = phi4_net(mass=1, cutoff=5, coupling=20, box=4).at(N=64)
+    >>> samples = sample_interacting(net, [[0.0]], method="hmc", n_chains=8, n_draws=400, seed=3)
+    >>> found = samples.correlators(max_points=2)
+    >>> bool(abs(found.values(2)[0] - 0.224) < 5 * found.errors(2)[0])
+    True
+    """
+    if method not in METHODS:
+        raise ValueError(f"no method {method!r}; choose one of {', '.join(map(repr, METHODS))}")
+    for name, value, low in (("n_chains", n_chains, 4), ("n_draws", n_draws, 20), ("warmup", warmup, 0)):
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:
+            raise ValueError(f"{name} must be an integer >= {low}, got {value!r}")
+    number = _seed_number(seed)
+    ensemble = Ensemble(net, n_nets=max(_PILOT, n_chains * n_draws), seed=number)
+    density = ScalarDensity.of(ensemble)
+    points = as_points(x, net.input_dim)
+    sampler = _Sampler(density, points, int(n_chains), int(n_draws), int(warmup), number, progress)
+    if method == "auto":
+        method = sampler.choose()
+    if method == "reweighting":
+        if checkpoint is not None:
+            raise ValueError("checkpoint= keeps chains; independent networks are drawn again in no time")
+        return sampler.reweighted()
+    return sampler.chains(method, checkpoint, checkpoint_seconds)
+
+
+class _Sampler:
+    """One request: the pilot run, then chains or weighted networks."""
+
+    def __init__(
+        self,
+        density: ScalarDensity,
+        points: Floats,
+        n_chains: int,
+        n_draws: int,
+        warmup: int,
+        seed: int,
+        progress: bool,
+    ) -> None:
+        self.density, self.points, self.seed, self.progress = density, points, seed, progress
+        self.n_chains, self.n_draws, self.warmup = n_chains, n_draws, warmup
+        self._measure = ConditionalFields(density, points, _HIGHEST)
+        self._label = str(density.ensemble.architecture)
+        self._costs: dict[str, float] = {}
+        self._ready: dict[str, tuple[Chains, Tuning]] = {}
+
+    def choose(self) -> str:
+        """Return the cheapest method of a pilot run."""
+        _, actions, _ = self._pilot
+        weights = np.exp(actions.min() - actions)
+        share = float(weights.sum() ** 2 / (weights**2).sum()) / len(weights)
+        self._costs["reweighting_cost"] = NETWORK_COST / share
+        for method in ("hmc", "pcn"):
+            tuning = self._tuned(method)[1]
+            self._costs[f"{method}_cost"] = tuning.cost
+        # independent networks need no trust in convergence: chains must be clearly cheaper
+        best = min(self._costs, key=lambda name: self._costs[name] * (1.0 if name in _CHAIN_COSTS else _PREFERENCE))
+        return best.removesuffix("_cost")
+
+    @cached_property
+    def _pilot(self) -> tuple[tuple[Floats, Floats, Floats], Floats, Floats]:
+        """Parameters and interaction of independent networks, and random numbers to choose from them."""
+        places, left = [], _PILOT
+        for block in self.density.ensemble.blocks:
+            places.append((block.index, 0, min(left, block.n_nets)))
+            left -= places[-1][2]
+            if left == 0:
+                break
+        parts = [self.density.draw(place) for place in places]
+        states = tuple(np.concatenate([p[i] for p in parts]) for i in range(3))
+        actions = np.concatenate([self._measure(place)[1] for place in places])
+        return (states[0], states[1], states[2]), actions, np.random.default_rng(self.seed).random(self.n_chains)
+
+    def _tuned(self, method: str) -> tuple[Chains, Tuning]:
+        if method not in self._ready:
+            states, actions, heights = self._pilot
+            cumulative = np.cumsum(np.exp(actions.min() - actions))
+            chosen = np.minimum(np.searchsorted(cumulative, heights * cumulative[-1]), len(actions) - 1)
+            chains = Chains(self.density, [a[chosen].copy() for a in states], self.points, self.seed)
+            self._ready[method] = chains, tuned(chains, method)
+        return self._ready[method]
+
+    def chains(self, method: str, checkpoint: str | Path | None, seconds: float) -> InteractingSamples:
+        """Return the samples of chains."""
+        chains, tuning = self._tuned(method)
+        if self.warmup:
+            chains.run(tuning, self.warmup)
+        counts = [min(_CHUNK, self.n_draws - a) for a in range(0, self.n_draws, _CHUNK)]
+        file = self._file(checkpoint, seconds, tuning, len(counts)) if checkpoint is not None else None
+        found: list[tuple[Floats, Floats, Floats, Floats]] = []
+        try:
+            with tqdm(total=self.n_draws, disable=not self.progress, unit="traj") as bar:
+                for i, count in enumerate(counts):
+                    found.append(self._chunk(chains, tuning, count, i, file))
+                    bar.update(count)
+        finally:
+            if file is not None:
+                file.write()
+        fields, actions, accepted, moments = (np.concatenate([f[j] for f in found], axis=1) for j in range(4))
+        run = {"acceptance": float(accepted[..., 1].mean()), "divergences": int(accepted[..., 2].sum())}
+        zero = np.zeros_like(actions)
+        return InteractingSamples(
+            self.points, fields, actions, moments, zero, tuning, self._label, {**self._attrs(), **run}
+        )
+
+    def _chunk(
+        self, chains: Chains, tuning: Tuning, count: int, i: int, file: Checkpoint | None
+    ) -> tuple[Floats, Floats, Floats, Floats]:
+        if file is not None and file.done[i]:
+            return _unpacked(file.rows[i], chains, count, self._shapes(count))
+        fields, actions, accepted, parts = chains.run(
+            tuning, count, n_parts=self._measure.n_parts, tables=self._measure.tables
+        )
+        flat = conditional_moments(parts.reshape(-1, parts.shape[2]), len(self.points), _HIGHEST).T
+        found = fields, actions, accepted, np.ascontiguousarray(flat.reshape(self.n_chains, count, -1))
+        if file is not None:
+            row = np.zeros(file.rows.shape[1])
+            numbers = np.concatenate([a.ravel() for a in (*chains.state, *found)])
+            row[: len(numbers)] = numbers
+            file.add(i, row[None])
+        return found
+
+    def _shapes(self, count: int) -> list[tuple[int, ...]]:
+        n = self._measure.n_parts - len(self.points) * (len(self.points) + 1) // 2
+        shape = (self.n_chains, count)
+        return [(*shape, len(self.points)), shape, (*shape, 3), (*shape, n)]
+
+    def _file(self, path: str | Path, seconds: float, tuning: Tuning, n_chunks: int) -> Checkpoint:
+        definition = {
+            "ensemble": self._label,
+            "chains": f"{tuning!r}, {self.n_chains} x {self.n_draws} after {self.warmup}, seed {self.seed}",
+            "points": self.points.tolist(),
+            **{k: str(v) for k, v in self._attrs().items() if k in ("versions", "quadrature_nodes")},
+        }
+        count = min(_CHUNK, self.n_draws)
+        columns = sum(a.size for a in self._tuned(tuning.method)[0].state)
+        columns += sum(int(np.prod(s)) for s in self._shapes(count))
+        return Checkpoint(path, definition, (n_chunks, columns), seconds=seconds)
+
+    def reweighted(self) -> InteractingSamples:
+        """Return independent networks with their weights."""
+        wanted = self.n_chains * self.n_draws
+        found, left = [], wanted
+        with tqdm(total=wanted, disable=not self.progress, unit="net") as bar:
+            for block in self.density.ensemble.blocks:
+                if left <= 0:
+                    break
+                count = min(left, block.n_nets)
+                fields, actions, parts = self._measure((block.index, 0, count))
+                found.append((fields, actions, parts))
+                left -= count
+                bar.update(count)
+        fields, actions, parts = (np.concatenate([f[j] for f in found]) for j in range(3))
+        moments = conditional_moments(parts, len(self.points), _HIGHEST).T
+        shape = (self.n_chains, self.n_draws)
+        return InteractingSamples(
+            self.points,
+            fields.reshape(*shape, -1),
+            actions.reshape(shape),
+            np.ascontiguousarray(moments).reshape(*shape, -1),
+            -actions.reshape(shape),
+            None,
+            self._label,
+            self._attrs(),
+        )
+
+    def _attrs(self) -> dict[str, Any]:
+        return {
+            **self.density.ensemble._attrs(),
+            "quadrature_nodes": int(self.density.table.shape[0] * self.density.table.shape[1]),
+            "quadrature_error": self.density.quadrature_error,
+            **self._costs,
+        }
+
+
+def _unpacked(
+    row: Floats, chains: Chains, count: int, shapes: list[tuple[int, ...]]
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Put chains where they were after a chunk, and return what they had met in it."""
+    at, found = 0, []
+    for i, shape in enumerate([*(a.shape for a in chains.state), *shapes]):
+        size = int(np.prod(shape))
+        part = row[at : at + size].reshape(shape).copy()
+        at += size
+        if i < len(chains.state):
+            chains.state[i] = part
+        else:
+            found.append(part)
+    chains.n_done += count
+    return found[0], found[1], found[2], found[3]
