@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from diagrams.finite_width import finite_width_correlators
     from diagrams.generate import enumerate_diagrams
     from diagrams.graph import FeynmanGraph
+    from diagrams.groups import Euclidean, Group, MatrixGroup, Orthogonal, Permutation, Symplectic, Translation, Unitary
     from diagrams.independence import (
         Discrete,
         Gamma,
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
     from diagrams.series import Series
     from diagrams.streaming import DiagramStream, StreamPosition, iter_diagrams
     from diagrams.symbols import symbol
+    from diagrams.symmetry import SymmetryVerdict, prove_symmetry
     from diagrams.theory import Action, local_action, phi4, phi_n
     from diagrams.topology import FILTERS, qgraf_filter
     from diagrams.vector_theory import o_n_theory
@@ -112,6 +114,7 @@ __all__ = [
     "DiagramStream",
     "Diagrams",
     "Discrete",
+    "Euclidean",
     "ExpectationIntegral",
     "FeynmanGraph",
     "FeynmanRules",
@@ -120,11 +123,13 @@ __all__ = [
     "Gamma",
     "Gaussian",
     "GaussianWeight",
+    "Group",
     "IndependentSum",
     "InnerProduct",
     "LargeWidth",
     "LocalInteraction",
     "LocalityReport",
+    "MatrixGroup",
     "Mixture",
     "Model",
     "ModelPosition",
@@ -132,6 +137,8 @@ __all__ = [
     "Moments",
     "MomentumKernel",
     "NeuronSum",
+    "Orthogonal",
+    "Permutation",
     "RulesTable",
     "Series",
     "Sites",
@@ -139,9 +146,13 @@ __all__ = [
     "SquareRoot",
     "StreamPosition",
     "StudentT",
+    "SymmetryVerdict",
+    "Symplectic",
     "TiltedArchitecture",
+    "Translation",
     "Uniform",
     "UniformPhase",
+    "Unitary",
     "Vertex",
     "WavePackets",
     "aslatex",
@@ -186,6 +197,7 @@ __all__ = [
     "phi4_net",
     "phi_n",
     "preamble",
+    "prove_symmetry",
     "qed",
     "qgraf_filter",
     "quartic_action",
@@ -267,6 +279,16 @@ _MODULES = {
     "finite_width": ("finite_width_correlators",),
     "generate": ("enumerate_diagrams",),
     "graph": ("FeynmanGraph",),
+    "groups": (
+        "Euclidean",
+        "Group",
+        "MatrixGroup",
+        "Orthogonal",
+        "Permutation",
+        "Symplectic",
+        "Translation",
+        "Unitary",
+    ),
     "independence": (
         "Discrete",
         "Gamma",
@@ -342,6 +364,7 @@ _MODULES = {
         "iter_diagrams",
     ),
     "symbols": ("symbol",),
+    "symmetry": ("SymmetryVerdict", "prove_symmetry"),
     "theory": (
         "Action",
         "local_action",

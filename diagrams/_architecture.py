@@ -19,6 +19,7 @@ from diagrams.typing import Expr, Point, PointLike
 
 if TYPE_CHECKING:
     from diagrams.independence import IndependentSum, TiltedArchitecture
+    from diagrams.symmetry import SymmetryVerdict
 
 PARAMETERS = ("N", "sigma_w0", "sigma_w1", "sigma_b0", "sigma_b1")
 
@@ -166,6 +167,33 @@ class Architecture:
             given = ", ".join(f"{name}=..." for name in missing)
             raise ValueError(f"parameter(s) {missing} of this {self.name} net have no numbers: use net.at({given})")
         return {"sigma_b1": 0.0} | {name: float(value) for name, value in self.values}
+
+    def symmetry(self, group: Any, *, acting_on: str | None = None) -> SymmetryVerdict:
+        """Return whether all n-point functions are invariant under a group, with the steps of the proof.
+
+        See :func:`diagrams.symmetry.prove_symmetry`.
+
+        Parameters
+        ----------
+        group : Group
+            Such as ``Euclidean(1)`` or ``Orthogonal(5)``.
+        acting_on : {"inputs", "outputs"}, optional
+            Default: inputs for groups with translations, else outputs if there are several, else inputs.
+
+        Returns
+        -------
+        SymmetryVerdict
+
+        Examples
+        --------
+        >>> from diagrams.architectures import cos_net
+        >>> from diagrams.groups import Euclidean
+        >>> cos_net(input_dim=1).symmetry(Euclidean(1)).holds
+        True
+        """
+        from diagrams.symmetry import prove_symmetry
+
+        return prove_symmetry(self, group, acting_on=acting_on)
 
     def correlator_series(self, n: int) -> Series:
         """Return the n-point connected correlator as an exact Series in 1/N, in the coordinates of x_1 ... x_n.
