@@ -33,7 +33,8 @@ Floats = NDArray[np.float64]
 
 _NETS = 1024  # at a time
 _NOISE = 1e-13  # standard error of an average below which it only rounds
-_MIN_BLOCKS = 4  # for each control
+_MIN_BLOCKS = 4  # for each known average
+_FOLDS = 8
 
 
 def conditional_moments(parts: Floats, n_points: int, max_points: int) -> Floats:
@@ -98,8 +99,25 @@ class ConditionalFields:
         return fields, actions, parts
 
 
-def parts_correlators(ensemble: Ensemble, points: Floats, *, max_points: int, progress: bool) -> Estimate:
+def parts_correlators(
+    ensemble: Ensemble,
+    points: Floats,
+    *,
+    max_points: int,
+    progress: bool = False,
+    first_order: Floats | None = None,
+) -> Estimate:
     """Return the connected correlators from conditional moments, see ``Ensemble.connected_correlators``.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+    points : array (n_points, input_dim)
+    max_points : int
+    progress : bool
+    first_order : array (n_pairs,), optional
+        What the interaction changes in the two-point function at first order at this width, exactly: one more average
+        that is known.
 
     Raises
     ------
@@ -112,15 +130,18 @@ def parts_correlators(ensemble: Ensemble, points: Floats, *, max_points: int, pr
 
     density = ScalarDensity.of(ensemble)
     conditional = ConditionalFields(density, points, max_points)
-    controls: list[Floats] = []
+    columns: list[Floats] = []
     with tqdm(total=ensemble.n_nets, disable=not progress, unit="net", unit_scale=True) as bar:
-        blocks = _blocks(ensemble, conditional, controls, bar)
+        blocks = _blocks(ensemble, conditional, columns, bar)
         sums = weighted_sums(blocks, len(points), max_points, monomials=_weighted_moments)
     attrs = ensemble._attrs() | {
         "quadrature_nodes": int(density.table.shape[0] * density.table.shape[1]),
         "quadrature_error": density.quadrature_error,
     }
-    found = controlled(sums, np.array(controls), _known_means(density, points))
+    means = _known_means(density, points)
+    if first_order is not None:
+        means = np.concatenate([means, first_order])
+    found = controlled(sums, np.array(columns), means)
     label = str(ensemble.architecture)
     return reweighted_estimate(sums, points, attrs, label, cumulants=found, method="integration by parts, reweighted")
 
@@ -129,18 +150,26 @@ def _weighted_moments(moments: Floats, max_points: int, weight: Floats) -> Float
     return np.asarray(moments.T @ weight)
 
 
-def _blocks(ensemble: Ensemble, conditional: ConditionalFields, controls: list[Floats], bar: Any) -> Iterator[Any]:
-    """Iterate over blocks as (n_nets, iterator of (moments, log weights)); several blocks are measured at a time."""
+def _blocks(ensemble: Ensemble, conditional: ConditionalFields, columns: list[Floats], bar: Any) -> Iterator[Any]:
+    """Iterate over blocks as (n_nets, iterator of (moments, log weights)); several blocks are measured at a time.
+
+    Averages of K, Delta S, and K Delta S + S'' of each block go to ``columns``.
+    """
+    n_points, n_moments = len(conditional.points), n_monomials(len(conditional.points), conditional.max_points)
     for group in _groups(ensemble.blocks):
         found = [conditional((block.index, a, b)) for block in group for a, b in _cut(block.n_nets)]
         actions, parts = (np.concatenate([f[i] for f in found]) for i in (1, 2))
-        moments = conditional_moments(parts, len(conditional.points), conditional.max_points).T
-        known = np.column_stack([parts[:, n_monomials(len(conditional.points), conditional.max_points) :], actions])
+        moments = conditional_moments(parts, n_points, conditional.max_points).T
+        kernel = parts[:, n_moments:]
+        change = kernel * actions[:, None]
+        if conditional.max_points > 1:
+            change = change + parts[:, n_points : n_monomials(n_points, 2)]
+        known = np.column_stack([kernel, actions, change])
         start = 0
         for block in group:
             part = slice(start, start + block.n_nets)
             start += block.n_nets
-            controls.append(known[part].mean(axis=0))
+            columns.append(known[part].mean(axis=0))
             yield block.n_nets, iter([(moments[part], -actions[None, part])])
             bar.update(block.n_nets)
 
@@ -165,36 +194,70 @@ def _known_means(density: ScalarDensity, points: Floats) -> Floats:
     return np.append(density.propagator(points)[pairs], density.mean_interaction)
 
 
-def controlled(sums: WeightedSums, controls: Floats, means: Floats) -> Sequence[Cumulants]:
+def controlled(sums: WeightedSums, columns: Floats, means: Floats) -> Sequence[Cumulants]:
     """Return the cumulants of weighted sums with the part removed that follows averages whose limits are known.
 
-    Coefficients are those of least squares over the jackknife, whose noise is in the errors.
+    Coefficients are those of least squares over the deviations of the jackknife.
 
     Parameters
     ----------
     sums : WeightedSums
-    controls : array (n_blocks, n_controls)
-        Averages over blocks.
-    means : array (n_controls,)
-        Their exact values.
+    columns : array (n_blocks, 2 n_pairs + 1)
+        Averages over blocks of K, Delta S and K Delta S + S''.
+    means : array (n_pairs + 1,) or (2 n_pairs + 1,)
+        Exact values of the averages of K and Delta S, and of the first order of the two-point function if it is known.
     """
     n_blocks = len(sums.counts)
     plain = [sums.cumulants(n) for n in range(1, sums.max_points + 1)]
-    if n_blocks < _MIN_BLOCKS * len(means):  # too few to find the coefficients from
+    if n_blocks < _MIN_BLOCKS * (columns.shape[1] + 1) // 2:  # too few to find the coefficients from
         return plain
-    overall = sums.counts @ controls / sums.counts.sum()
     total, rest = sums.counts.sum(), (sums.counts.sum() - sums.counts)[:, None]
-    left_out = (overall * total - controls * sums.counts[:, None]) / rest
-    x = jackknife_deviations(overall, left_out, sums.counts)
-    return [_without(c, x, overall - means) for c in plain]
+    averages = sums.counts @ columns / total
+    overall = _controls(averages)[: len(means)]
+    left_out = _controls((averages * total - columns * sums.counts[:, None]) / rest)[:, : len(means)]
+    x, excess = jackknife_deviations(overall, left_out, sums.counts), overall - means
+    n_fitted = (columns.shape[1] - 1) // 2 + 1
+    found = [_without(c, x[:, :n_fitted], excess[:n_fitted]) for c in plain]
+    if len(means) > n_fitted and len(plain) > 1:
+        # through first order the two-point function is K and the change: what is left is of second order
+        pair, known = plain[1], x[:, : n_fitted - 1] + x[:, n_fitted:]
+        beyond = excess[: n_fitted - 1] + excess[n_fitted:]
+        found[1] = _better(found[1], Cumulants(pair.indices, pair.values - beyond, pair.deviations - known))
+    return found
+
+
+def _better(a: Cumulants, b: Cumulants) -> Cumulants:
+    """Return b for the components where its errors are smaller, a for the others."""
+    take = (b.deviations**2).sum(axis=0) < (a.deviations**2).sum(axis=0)
+    values, deviations = np.where(take, b.values, a.values), np.where(take, b.deviations, a.deviations)
+    return Cumulants(a.indices, values, deviations)
+
+
+def _controls(averages: Floats) -> Floats:
+    """Return averages of K and Delta S, and the first order of the two-point function, their covariance and S'' less."""
+    n_pairs = (averages.shape[-1] - 1) // 2
+    known = averages[..., : n_pairs + 1]
+    first = known[..., :n_pairs] * known[..., n_pairs:] - averages[..., n_pairs + 1 :]
+    return np.concatenate([known, first], axis=-1)
 
 
 def _without(found: Cumulants, x: Floats, excess: Floats) -> Cumulants:
-    scale = np.sqrt((x**2).sum(axis=0))
-    used = scale > _NOISE
+    """Return the estimate without the part that follows the deviations x of the known averages.
+
+    Coefficients for the blocks of a fold come from the other folds: fitted to their own blocks they would take away
+    some of the noise as well, and the errors would be too small.
+    """
+    used = np.sqrt((x**2).sum(axis=0)) > _NOISE
     if not used.any():
         return found
-    x, excess, y = x[:, used] / scale[used], excess[used] / scale[used], found.deviations
-    slopes, _, rank, _ = np.linalg.lstsq(x, y, rcond=1e-8)
-    wider = np.sqrt((len(y) - 1) / (len(y) - 1 - rank))  # for the freedom that the fit has used up
-    return Cumulants(found.indices, found.values - excess @ slopes, wider * (y - x @ slopes))
+    x, excess, y = x[:, used], excess[used], found.deviations
+    n_blocks = len(y)
+    fold = np.arange(n_blocks) % _FOLDS
+    values, deviations = found.values.copy(), np.empty_like(y)
+    for f in range(_FOLDS):
+        inside = fold == f
+        slopes = np.linalg.lstsq(x[~inside], y[~inside], rcond=1e-8)[0]
+        share = inside.mean()
+        values -= (share * excess + np.sqrt((n_blocks - 1) / n_blocks) * x[inside].sum(axis=0)) @ slopes
+        deviations[inside] = y[inside] - x[inside] @ slopes
+    return Cumulants(found.indices, values, deviations - deviations.mean(axis=0))

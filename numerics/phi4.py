@@ -19,6 +19,7 @@ from numerics.ensemble import Ensemble
 from numerics.finite_width import interacting_values
 from numerics.interacting_samples import sample_interacting
 from numerics.kernels import index_tuples
+from numerics.parts import parts_correlators
 from numerics.points import as_points
 from numerics.results import Estimate
 from numerics.reweighting import EffectiveSampleSizeError
@@ -163,10 +164,11 @@ def width_study(
     points = as_points(x, net.input_dim)
     widths = tuple(sorted(n_nets))
     estimates, samplers = [], []
+    pairs = _first_order(net.at(N=widths[0]), 2, points)
     for i, width in enumerate(widths):
         if progress:
             _say(f"sampling {n_nets[width]} networks of width {width}")
-        found, name = _sampled(net.at(N=width), points, n, n_nets[width], method, seed + i)
+        found, name = _sampled(net.at(N=width), points, n, n_nets[width], method, seed + i, pairs.change(width))
         estimates.append(found)
         samplers.append(name)
     return _fitted(net, n, points, widths, tuple(estimates), tuple(samplers))
@@ -189,7 +191,9 @@ def _fitted(
     return WidthStudy(n, points, widths, *parts, samplers, estimates, net)
 
 
-def _sampled(net: FieldDeformed, points: Floats, n: int, n_nets: int, method: str, seed: int) -> tuple[Estimate, str]:
+def _sampled(
+    net: FieldDeformed, points: Floats, n: int, n_nets: int, method: str, seed: int, first_order: Floats
+) -> tuple[Estimate, str]:
     """Return an estimate, and the sampler that made it."""
     ensemble = Ensemble(net, n_nets=n_nets, seed=seed)
     if method == "auto":
@@ -200,7 +204,7 @@ def _sampled(net: FieldDeformed, points: Floats, n: int, n_nets: int, method: st
         )
         return samples.correlators(max_points=n), method
     try:
-        found = ensemble.connected_correlators(points, max_points=n, method="parts")
+        found = parts_correlators(ensemble, points, max_points=n, first_order=first_order)
     except EffectiveSampleSizeError as error:
         found = error.estimate
     size = float(found.dataset.attrs["effective_sample_size"])
@@ -227,6 +231,10 @@ class _Known:
     powers: Mapping[float, Floats]
     free: Floats
     first: Floats
+
+    def change(self, width: float) -> Floats:
+        """Return what is of first order in the couplings at a width."""
+        return self.at(width) - self.free
 
     def at(self, width: float) -> Floats:
         return np.asarray(sum(value * width**-power for power, value in self.powers.items()))
