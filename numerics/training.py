@@ -157,12 +157,11 @@ def train_ensemble(
     batch = len(arguments.inputs) if batch_size is None else batch_size
     schedule = Schedule(steps, batch, len(arguments.inputs), seed, tuple(record if record is not None else (0, steps)))
     start = _initial(net, initial, n_nets, seed, dtype)
-    if checkpoint is not None and (callable(loss) or not isinstance(optimizer, str) or measures):
-        if callable(loss) or not isinstance(optimizer, str):
-            raise ValueError(
-                "a checkpoint can only be kept for losses and optimisers given by name: nothing else can be "
-                "compared when the run goes on"
-            )
+    if checkpoint is not None and (callable(loss) or not isinstance(optimizer, str)):
+        raise ValueError(
+            "a checkpoint can only be kept for losses and optimisers given by name: functions cannot be compared when "
+            "the run goes on"
+        )
     definition = (
         arguments.definition
         | schedule.definition

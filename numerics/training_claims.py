@@ -41,7 +41,7 @@ def invariance_pull(loss: Any, *, n_nets: int = 2000, steps: int = 30, seed: int
     x = np.random.default_rng(5).normal(size=(8, 2))
     targets = np.tile([1.0, 0.0, 0.0], (8, 1))
     run = train_ensemble(
-        LayeredNet((2, 20, 3), "tanh"), x, targets, n_nets=n_nets, steps=steps, seed=seed, loss=loss, learning_rate=0.1,
+        LayeredNet((2, 20, 3), "tanh"), x, targets, n_nets=n_nets, steps=steps, seed=seed, loss=loss, learning_rate=0.05,
         points=x[:2], record=(steps,), keep_parameters=False, chunk=500,
     )  # fmt: skip
     f = run.dataset["outputs"].values[0]
@@ -54,10 +54,10 @@ def invariance_pull(loss: Any, *, n_nets: int = 2000, steps: int = 30, seed: int
 
 
 def invariant_loss(f: Any, y: Any) -> Any:
-    """Return the mean of ``(|f|^2 - 1)^2``, which rotations of the outputs do not change; targets are not used."""
+    """Return the mean of ``(sqrt(|f|^2 + 1/100) - 1)^2``: rotations of the outputs do not change it; no targets."""
     import jax.numpy as jnp
 
-    return jnp.mean((jnp.sum(f**2, axis=1) - 1) ** 2)
+    return jnp.mean((jnp.sqrt(jnp.sum(f**2, axis=1) + 0.01) - 1) ** 2)
 
 
 def kurtosis_pulls(widths: tuple[int, ...] = (10, 50, 250), *, n_nets: int = 20_000, seed: int = 1) -> dict[int, Any]:
