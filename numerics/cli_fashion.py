@@ -16,10 +16,10 @@ def add_parser(commands: argparse._SubParsersAction) -> None:  # type: ignore[ty
     parser = commands.add_parser(
         "fashion",
         help="accuracy on Fashion-MNIST against broken symmetry of the initial density",
-        description="Train ensembles of networks 784-50-10 whose last layer has the mean mu for k outputs, with one-hot "
-        "and one-cold targets; print accuracies and the claims C4 to C6 with verdicts. Without --full a reduced setting "
-        "of about a minute. Finished networks are kept in --out, and the same command goes on from there. Exit status 1 "
-        "if a claim fails. Needs the extra 'training'.",
+        description="Train ensembles of networks 784-50-10 whose last layer has the mean mu for k outputs, with "
+        "one-hot and one-cold targets; print accuracies and the claims C4 to C6 with verdicts. Without --full a "
+        "reduced setting of about a minute. Finished networks are kept in --out, and the same command goes on from "
+        "there. Exit status 1 if a claim fails. Needs the extra 'training'.",
         epilog=_EXAMPLE,
     )
     parser.add_argument("--data", type=Path, help="folder with the four IDX files (default: NNFT_DATA)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ class GridSettings:
 
     def __post_init__(self) -> None:
         for name, means in (("means", self.means), ("scan_means", self.scan_means)):
-            if len(means) < 2 or means[0] != 0 or any(a >= b for a, b in zip(means, means[1:], strict=False)):
+            if len(means) < 2 or means[0] != 0 or any(a >= b for a, b in pairwise(means)):
                 raise ValueError(f"{name} must rise from 0, at least two of them; got {means}")
         if any(not 0 <= k <= N_CLASSES for k in self.shifted) or len(set(self.shifted)) < 2:
             raise ValueError(f"shifted must hold at least two numbers from 0 to {N_CLASSES}, got {self.shifted}")

@@ -37,8 +37,8 @@ _REBUILT = {
 }
 _HOW = (
     "get the four files train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz and "
-    "t10k-labels-idx1-ubyte.gz from https://github.com/zalandoresearch/fashion-mnist (folder data/fashion), put them into "
-    "one folder and name it with --data or NNFT_DATA"
+    "t10k-labels-idx1-ubyte.gz from https://github.com/zalandoresearch/fashion-mnist (folder data/fashion), put them "
+    "into one folder and name it with --data or NNFT_DATA"
 )
 
 
@@ -112,8 +112,8 @@ def load_fashion_mnist(directory: str | Path | None = None, *, any_files: bool =
     directory : str or Path, optional
         Default: the folder named by the environment variable ``NNFT_DATA``.
     any_files : bool
-        Accept compressed files whose checksums are not known, as long as shapes and labels are right. Unpacked files have
-        no published checksum and need this too.
+        Accept compressed files whose checksums are not known, as long as shapes and labels are right. Unpacked files
+        have no published checksum and need this too.
 
     Returns
     -------
@@ -137,8 +137,8 @@ def load_fashion_mnist(directory: str | Path | None = None, *, any_files: bool =
             "pass any_files=True (--any-files) to use them all the same"
         )
     arrays = [read_idx(path) for path in paths]
-    for images, labels, path in ((*arrays[:2], paths[0]), (*arrays[2:], paths[2])):
-        _check(images, labels, path)
+    _check(arrays[0], arrays[1], paths[0])
+    _check(arrays[2], arrays[3], paths[2])
     common = set.intersection(*map(set, origins)) if all(origins) else set()
     origin = "published files" if "published" in common else "rebuilt split" if "rebuilt" in common else "unknown files"
     digests = tuple(hashlib.sha256(path.read_bytes()).hexdigest() for path in paths)
@@ -168,8 +168,8 @@ def _check(images: NDArray[Any], labels: NDArray[Any], path: Path) -> None:
         )
     if labels.dtype != np.uint8 or labels.shape != images.shape[:1]:
         raise IDXError(
-            f"the labels beside {path.name} must be {len(images)} bytes, one for each image; found {labels.dtype} of shape "
-            f"{labels.shape}"
+            f"the labels beside {path.name} must be {len(images)} bytes, one for each image; found {labels.dtype} of "
+            f"shape {labels.shape}"
         )
     if len(labels) == 0 or labels.max() >= N_CLASSES:
         found = f"up to {labels.max()}" if len(labels) else "none"

@@ -81,8 +81,8 @@ class LayeredNet:
         Returns
         -------
         dict
-            ``"weights"``: one array (n_nets, inputs, outputs) for each layer; ``"biases"``: arrays (n_nets, outputs), or
-            nothing if there are no biases.
+            ``"weights"``: one array (n_nets, inputs, outputs) for each layer; ``"biases"``: arrays (n_nets, outputs),
+            or nothing if there are no biases.
         """
         if n_nets < 1 or seed < 0:
             raise ValueError(f"n_nets must be positive and seed >= 0, got {n_nets} and {seed}")
@@ -94,7 +94,7 @@ class LayeredNet:
             for (a, _), w in zip(pairs, weights, strict=True):
                 w[i] = rng.standard_normal(w.shape[1:]) * (self.sigma_w / np.sqrt(a))
             for b in biases:
-                b[i] = rng.standard_normal(b.shape[1:]) * self.sigma_b
+                b[i] = rng.standard_normal(b.shape[1:]) * (self.sigma_b or 0.0)
         weights[-1][:, :, : self.shifted] += self.mean
         return {"weights": tuple(weights), "biases": tuple(biases)}
 

@@ -28,8 +28,8 @@ class TrainingRun:
     ----------
     dataset : xarray.Dataset
         ``loss`` (step, net), on all the data; with points ``outputs`` (step, net, output, point); with ``ntk=True``
-        ``ntk`` (step, net, output, point, output_2, point_2); and each measure under its name, (step, net). In ``attrs``
-        what was run, and the versions.
+        ``ntk`` (step, net, output, point, output_2, point_2); and each measure under its name, (step, net). In
+        ``attrs`` what was run, and the versions.
     parameters : dict, optional
         ``weights`` and ``biases`` at the end, networks first; None if they were not kept.
     """
@@ -332,7 +332,8 @@ class _Trainer:
 
     def collected(self, rows: NDArray[np.float64], definition: dict[str, Any]) -> TrainingRun:
         a, dims = self.a, {"outputs": ("output", "point"), "ntk": ("output", "point", "output_2", "point_2")}
-        place, parts = 0, {name: [] for name in self.shapes}  # type: dict[str, list[Any]]
+        place = 0
+        parts: dict[str, list[Any]] = {name: [] for name in self.shapes}
         for _ in self.schedule.record:
             for name, shape in self.shapes.items():
                 size = int(np.prod(shape))
@@ -344,7 +345,7 @@ class _Trainer:
 
     def _parameters(self, rows: NDArray[np.float64], place: int) -> Parameters:
         a, pairs = self.a, list(zip(self.a.net.widths[:-1], self.a.net.widths[1:], strict=True))
-        wanted = [("weights", (m, n)) for m, n in pairs]
+        wanted: list[tuple[str, tuple[int, ...]]] = [("weights", (m, n)) for m, n in pairs]
         wanted += [("biases", (n,)) for _, n in pairs] if a.net.sigma_b is not None else []
         result: dict[str, list[Any]] = {"weights": [], "biases": []}
         for kind, shape in wanted:
@@ -359,7 +360,7 @@ def _initial(net: LayeredNet, given: Parameters | None, n_nets: int, seed: int, 
     if given is None:
         return net.initial(n_nets, seed=seed, dtype=dtype)
     pairs = list(zip(net.widths[:-1], net.widths[1:], strict=True))
-    wanted = {"weights": [(n_nets, a, b) for a, b in pairs], "biases": []}
+    wanted: dict[str, list[tuple[int, ...]]] = {"weights": [(n_nets, a, b) for a, b in pairs], "biases": []}
     if net.sigma_b is not None:
         wanted["biases"] = [(n_nets, b) for _, b in pairs]
     found = {kind: [np.shape(w) for w in given.get(kind, ())] for kind in wanted}

@@ -98,7 +98,7 @@ def optimizer_for(optimizer: Any, *, learning_rate: float, decay: float, per_pas
 
 
 def _check_separate(optimizer: Any) -> None:
-    """Refuse an optimiser that mixes parameters, such as clipping by a global norm: networks would influence each other."""
+    """Refuse an optimiser that mixes parameters, such as clipping by a global norm: it would mix networks."""
     import jax.numpy as jnp
 
     start = jnp.ones(2)

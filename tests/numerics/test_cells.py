@@ -33,13 +33,13 @@ EXPORTED = {
         "write_tex", "yukawa",
     ],
     numerics: [
-        "CancellationWarning", "CheckpointError", "CheckpointWarning", "ClusterTest", "Comparison",
+        "AccuracyGrid", "CancellationWarning", "CheckpointError", "CheckpointWarning", "ClusterTest", "Comparison",
         "CorrelatorValues", "Edgeworth", "EffectiveSampleSizeError", "Ensemble", "Estimate", "FieldSamples",
-        "HeavyTailWarning", "IntegralEstimate", "Kernel", "OscillatorCorrelators", "PointAction",
-        "SchwingerDyson", "ViolationOrder", "WidthStudy", "change_by_interaction", "cluster_test", "compare",
+        "GridSettings", "HeavyTailWarning", "IDXError", "IntegralEstimate", "Kernel", "LayeredNet", "OscillatorCorrelators", "PointAction",
+        "SchwingerDyson", "TrainingRun", "ViolationOrder", "WidthStudy", "accuracy_grid", "change_by_interaction", "cluster_test", "compare",
         "correlator_values", "edgeworth_density", "field_monte_carlo", "ground_state_energies",
-        "interacting_values", "lower", "oscillator_correlators", "point_action", "schwinger_dyson_test",
-        "usable_gpu", "vertex_amplitude", "vertex_integral", "violation_order", "width_study",
+        "interacting_values", "load_fashion_mnist", "lower", "oscillator_correlators", "point_action", "read_idx", "schwinger_dyson_test",
+        "train_ensemble", "training_claims", "usable_gpu", "vertex_amplitude", "vertex_integral", "violation_order", "width_study",
     ],
 }  # fmt: skip
 

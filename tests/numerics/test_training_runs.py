@@ -9,13 +9,13 @@ import sys
 import numpy as np
 import pytest
 
-pytest.importorskip("jax")
-optax = pytest.importorskip("optax")
-
 from numerics.checkpoint import CheckpointError
 from numerics.layered_nets import LayeredNet
 from numerics.training import train_ensemble
 from numerics.training_claims import invariance_pull, invariant_loss, kurtosis_pulls
+
+pytest.importorskip("jax")
+optax = pytest.importorskip("optax")
 
 RNG = np.random.default_rng(11)
 X, Y = RNG.normal(size=(12, 3)), RNG.normal(size=(12, 2))
