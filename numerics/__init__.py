@@ -32,9 +32,9 @@ from numerics.point_action import PointAction, point_action
 from numerics.results import Estimate
 from numerics.reweighting import EffectiveSampleSizeError
 from numerics.schwinger_dyson import SchwingerDyson, schwinger_dyson_test
+from numerics.symmetry_claims import training_claims
 from numerics.tails import CancellationWarning, HeavyTailWarning
 from numerics.training import TrainingRun, train_ensemble
-from numerics.training_claims import training_claims
 from numerics.vertex_amplitudes import vertex_amplitude
 from numerics.violation_order import ViolationOrder, violation_order
 

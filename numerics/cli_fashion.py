@@ -42,7 +42,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from numerics.checkpoint import CheckpointError
     from numerics.fashion_grid import GridSettings, accuracy_grid
     from numerics.fashion_mnist import load_fashion_mnist
-    from numerics.training_claims import training_claims
+    from numerics.symmetry_claims import training_claims
 
     try:
         settings = GridSettings() if arguments.full else GridSettings.reduced()

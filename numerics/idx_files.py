@@ -22,9 +22,9 @@ class IDXError(ValueError):
 def read_idx(path: str | Path) -> NDArray[Any]:
     """Return the array in an IDX file, compressed with gzip or not.
 
-    The file holds two zero bytes, a byte for the type (0x08 unsigned bytes, 0x09 signed bytes, 0x0B and 0x0C integers
-    of two and four bytes, 0x0D and 0x0E floats), a byte for the number of dimensions, the dimensions as big-endian 32-bit
-    integers, and the numbers in C order, big-endian.
+    The file holds two zero bytes, a byte for the type (0x08 unsigned bytes, 0x09 signed bytes, 0x0B and 0x0C
+    integers of two and four bytes, 0x0D and 0x0E floats), a byte for the number of dimensions, the dimensions as
+    big-endian 32-bit integers, and the numbers in C order, big-endian.
 
     Parameters
     ----------

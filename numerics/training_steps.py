@@ -34,7 +34,7 @@ class Schedule:
     def __post_init__(self) -> None:
         if self.steps < 0 or not 1 <= self.batch <= self.n_data:
             raise ValueError(
-                f"steps must be >= 0 and batch_size between 1 and the {self.n_data} data, got {self.steps}, {self.batch}"
+                f"steps must be >= 0 and batch_size from 1 to the {self.n_data} data, got {self.steps}, {self.batch}"
             )
         rising = all(a < b for a, b in zip(self.record, self.record[1:], strict=False))
         if not self.record or not rising or self.record[0] < 0 or self.record[-1] != self.steps:

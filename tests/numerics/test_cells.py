@@ -33,13 +33,15 @@ EXPORTED = {
         "write_tex", "yukawa",
     ],
     numerics: [
-        "AccuracyGrid", "CancellationWarning", "CheckpointError", "CheckpointWarning", "ClusterTest", "Comparison",
-        "CorrelatorValues", "Edgeworth", "EffectiveSampleSizeError", "Ensemble", "Estimate", "FieldSamples",
-        "GridSettings", "HeavyTailWarning", "IDXError", "IntegralEstimate", "Kernel", "LayeredNet", "OscillatorCorrelators", "PointAction",
-        "SchwingerDyson", "TrainingRun", "ViolationOrder", "WidthStudy", "accuracy_grid", "change_by_interaction", "cluster_test", "compare",
+        "AccuracyGrid", "CancellationWarning", "CheckpointError", "CheckpointWarning", "ClusterTest",
+        "Comparison", "CorrelatorValues", "Edgeworth", "EffectiveSampleSizeError", "Ensemble", "Estimate",
+        "FieldSamples", "GridSettings", "HeavyTailWarning", "IDXError", "IntegralEstimate", "Kernel",
+        "LayeredNet", "OscillatorCorrelators", "PointAction", "SchwingerDyson", "TrainingRun",
+        "ViolationOrder", "WidthStudy", "accuracy_grid", "change_by_interaction", "cluster_test", "compare",
         "correlator_values", "edgeworth_density", "field_monte_carlo", "ground_state_energies",
-        "interacting_values", "load_fashion_mnist", "lower", "oscillator_correlators", "point_action", "read_idx", "schwinger_dyson_test",
-        "train_ensemble", "training_claims", "usable_gpu", "vertex_amplitude", "vertex_integral", "violation_order", "width_study",
+        "interacting_values", "load_fashion_mnist", "lower", "oscillator_correlators", "point_action",
+        "read_idx", "schwinger_dyson_test", "train_ensemble", "training_claims", "usable_gpu",
+        "vertex_amplitude", "vertex_integral", "violation_order", "width_study",
     ],
 }  # fmt: skip
 

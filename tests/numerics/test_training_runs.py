@@ -11,8 +11,8 @@ import pytest
 
 from numerics.checkpoint import CheckpointError
 from numerics.layered_nets import LayeredNet
+from numerics.symmetry_claims import invariance_pull, invariant_loss, kurtosis_pulls
 from numerics.training import train_ensemble
-from numerics.training_claims import invariance_pull, invariant_loss, kurtosis_pulls
 
 pytest.importorskip("jax")
 optax = pytest.importorskip("optax")
@@ -155,7 +155,7 @@ def test_kurtosis_of_untrained_networks():
         ({"loss": "l3"}, "no loss"),
         ({"optimizer": "newton"}, "no optimizer"),
         ({"optimizer": optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(0.1))}, "mixes parameters"),
-        ({"batch_size": 13}, "batch_size between 1 and the 12"),
+        ({"batch_size": 13}, "batch_size from 1 to the 12"),
         ({"record": (0, 3)}, "record must rise"),
         ({"ntk": True}, "needs points"),
         ({"dtype": "float16"}, "float64"),
@@ -193,6 +193,6 @@ def test_a_missing_extra_says_how_to_install_it(monkeypatch):
 
 
 def test_importing_does_not_need_jax():
-    names = "training, training_steps, layered_nets, fashion_grid, training_claims, cli_fashion"
+    names = "training, training_steps, layered_nets, fashion_grid, symmetry_claims, cli_fashion"
     code = f"import sys; sys.modules.update(jax=None, optax=None); from numerics import {names}"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -41,8 +41,8 @@ def invariance_pull(loss: Any, *, n_nets: int = 2000, steps: int = 30, seed: int
     x = np.random.default_rng(5).normal(size=(8, 2))
     targets = np.tile([1.0, 0.0, 0.0], (8, 1))
     run = train_ensemble(
-        LayeredNet((2, 20, 3), "tanh"), x, targets, n_nets=n_nets, steps=steps, seed=seed, loss=loss, learning_rate=0.05,
-        points=x[:2], record=(steps,), keep_parameters=False, chunk=500,
+        LayeredNet((2, 20, 3), "tanh"), x, targets, n_nets=n_nets, steps=steps, seed=seed, loss=loss,
+        learning_rate=0.05, points=x[:2], record=(steps,), keep_parameters=False, chunk=500,
     )  # fmt: skip
     f = run.dataset["outputs"].values[0]
     a, b = f[:, :, 0], f[:, :, 1]
