@@ -16,16 +16,16 @@ from numerics.fashion_plots import plot_heat_map, plot_scan
 from numerics.layered_nets import LayeredNet
 
 SETTINGS = GridSettings(
-    means=(0.0, 0.4), shifted=(0, 10), runs=3, scan_means=(0.0, 0.04, 0.4), scan_runs=3, epochs=1, n_train=640,
-    n_test=200, hidden=20, batch_size=32, learning_rate=3e-3, chunk=7,
+    means=(0.0, 0.4), shifted=(0, 10), runs=3, scan_means=(0.0, 0.04, 0.4), scan_runs=3, epochs=4, n_train=640,
+    n_test=200, hidden=20, batch_size=32, learning_rate=3e-3, decay=1.0, chunk=7,
 )  # fmt: skip
 
 
 def images(n, seed):
     rng, labels = np.random.default_rng(seed), np.arange(n) % 10
-    pixels = rng.integers(0, 120, (n, 28, 28))
+    pixels = rng.integers(0, 60, (n, 28, 28))
     for i, k in enumerate(labels):
-        pixels[i, 5 * (k // 5) + 5 : 5 * (k // 5) + 10, 5 * (k % 5) : 5 * (k % 5) + 5] += 100
+        pixels[i, 5 * (k // 5) + 5 : 5 * (k // 5) + 10, 5 * (k % 5) : 5 * (k % 5) + 5] += 190
     return pixels.astype(np.uint8), labels
 
 
