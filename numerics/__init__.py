@@ -16,11 +16,15 @@ from numerics.cluster_sampling import ClusterTest, cluster_test
 from numerics.compare import Comparison, compare
 from numerics.edgeworth import Edgeworth, edgeworth_density
 from numerics.ensemble import Ensemble
+from numerics.fashion_grid import AccuracyGrid, GridSettings, accuracy_grid
+from numerics.fashion_mnist import load_fashion_mnist
 from numerics.field_samples import FieldSamples
 from numerics.finite_box import CorrelatorValues, correlator_values
 from numerics.finite_width import interacting_values
+from numerics.idx_files import IDXError, read_idx
 from numerics.integrals import IntegralEstimate, vertex_integral
 from numerics.interacting_samples import InteractingSamples, NotConvergedError, sample_interacting
+from numerics.layered_nets import LayeredNet
 from numerics.lower import Kernel, lower
 from numerics.mode_monte_carlo import change_by_interaction, field_monte_carlo
 from numerics.oscillator import OscillatorCorrelators, ground_state_energies, oscillator_correlators
@@ -29,11 +33,14 @@ from numerics.point_action import PointAction, point_action
 from numerics.results import Estimate
 from numerics.reweighting import EffectiveSampleSizeError
 from numerics.schwinger_dyson import SchwingerDyson, schwinger_dyson_test
+from numerics.symmetry_claims import training_claims
 from numerics.tails import CancellationWarning, HeavyTailWarning
+from numerics.training import TrainingRun, train_ensemble
 from numerics.vertex_amplitudes import vertex_amplitude
 from numerics.violation_order import ViolationOrder, violation_order
 
 __all__ = [
+    "AccuracyGrid",
     "CancellationWarning",
     "CheckpointError",
     "CheckpointWarning",
@@ -45,16 +52,21 @@ __all__ = [
     "Ensemble",
     "Estimate",
     "FieldSamples",
+    "GridSettings",
     "HeavyTailWarning",
+    "IDXError",
     "IntegralEstimate",
     "InteractingSamples",
     "Kernel",
+    "LayeredNet",
     "NotConvergedError",
     "OscillatorCorrelators",
     "PointAction",
     "SchwingerDyson",
+    "TrainingRun",
     "ViolationOrder",
     "WidthStudy",
+    "accuracy_grid",
     "change_by_interaction",
     "cluster_test",
     "compare",
@@ -63,11 +75,15 @@ __all__ = [
     "field_monte_carlo",
     "ground_state_energies",
     "interacting_values",
+    "load_fashion_mnist",
     "lower",
     "oscillator_correlators",
     "point_action",
+    "read_idx",
     "sample_interacting",
     "schwinger_dyson_test",
+    "train_ensemble",
+    "training_claims",
     "usable_gpu",
     "vertex_amplitude",
     "vertex_integral",

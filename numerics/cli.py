@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from numerics.backends import BACKENDS, usable_gpu
+from numerics.cli_fashion import add_parser as add_fashion
 from numerics.cli_phi4 import add_parser as add_phi4
 
 _PACKAGES = ("nnft", "sympy", "networkx", "numpy", "scipy", "numba", "opt_einsum", "xarray", "matplotlib")
@@ -45,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.add_argument("--json", action="store_true", help="print the results as JSON on standard output")
     demo.set_defaults(run=_demo)
+    add_fashion(commands)
     add_phi4(commands)
     info = commands.add_parser("info", help="versions and backends found", description="Versions and backends found.")
     info.add_argument("--json", action="store_true", help="print as JSON")

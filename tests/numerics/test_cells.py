@@ -35,14 +35,16 @@ EXPORTED = {
         "yukawa",
     ],
     numerics: [
-        "CancellationWarning", "CheckpointError", "CheckpointWarning", "ClusterTest", "Comparison",
-        "CorrelatorValues", "Edgeworth", "EffectiveSampleSizeError", "Ensemble", "Estimate", "FieldSamples",
-        "HeavyTailWarning", "IntegralEstimate", "InteractingSamples", "Kernel", "NotConvergedError",
-        "OscillatorCorrelators", "PointAction", "SchwingerDyson", "ViolationOrder", "WidthStudy",
+        "AccuracyGrid", "CancellationWarning", "CheckpointError", "CheckpointWarning", "ClusterTest",
+        "Comparison", "CorrelatorValues", "Edgeworth", "EffectiveSampleSizeError", "Ensemble", "Estimate",
+        "FieldSamples", "GridSettings", "HeavyTailWarning", "IDXError", "IntegralEstimate",
+        "InteractingSamples", "Kernel", "LayeredNet", "NotConvergedError", "OscillatorCorrelators",
+        "PointAction", "SchwingerDyson", "TrainingRun", "ViolationOrder", "WidthStudy", "accuracy_grid",
         "change_by_interaction", "cluster_test", "compare", "correlator_values", "edgeworth_density",
-        "field_monte_carlo", "ground_state_energies", "interacting_values", "lower", "oscillator_correlators",
-        "point_action", "sample_interacting", "schwinger_dyson_test", "usable_gpu", "vertex_amplitude",
-        "vertex_integral", "violation_order", "width_study",
+        "field_monte_carlo", "ground_state_energies", "interacting_values", "load_fashion_mnist", "lower",
+        "oscillator_correlators", "point_action", "read_idx", "sample_interacting", "schwinger_dyson_test",
+        "train_ensemble", "training_claims", "usable_gpu", "vertex_amplitude", "vertex_integral",
+        "violation_order", "width_study",
     ],
 }  # fmt: skip
 
