@@ -234,7 +234,7 @@ def _better(a: Cumulants, b: Cumulants) -> Cumulants:
 
 
 def _controls(averages: Floats) -> Floats:
-    """Return averages of K and Delta S, and the first order of the two-point function: less their covariance and S''."""
+    """Return averages of K and Delta S, and the first order of the two-point function (minus covariance and S'')."""
     n_pairs = (averages.shape[-1] - 1) // 2
     known = averages[..., : n_pairs + 1]
     first = known[..., :n_pairs] * known[..., n_pairs:] - averages[..., n_pairs + 1 :]
