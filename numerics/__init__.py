@@ -21,6 +21,7 @@ from numerics.fashion_mnist import load_fashion_mnist
 from numerics.field_samples import FieldSamples
 from numerics.finite_box import CorrelatorValues, correlator_values
 from numerics.finite_width import interacting_values
+from numerics.group_elements import random_elements
 from numerics.idx_files import IDXError, read_idx
 from numerics.integrals import IntegralEstimate, vertex_integral
 from numerics.interacting_samples import InteractingSamples, NotConvergedError, sample_interacting
@@ -34,6 +35,7 @@ from numerics.results import Estimate
 from numerics.reweighting import EffectiveSampleSizeError
 from numerics.schwinger_dyson import SchwingerDyson, schwinger_dyson_test
 from numerics.symmetry_claims import training_claims
+from numerics.symmetry_tests import SymmetryBreaking, SymmetryTest, symmetry_breaking, symmetry_test
 from numerics.tails import CancellationWarning, HeavyTailWarning
 from numerics.training import TrainingRun, train_ensemble
 from numerics.vertex_amplitudes import vertex_amplitude
@@ -63,6 +65,8 @@ __all__ = [
     "OscillatorCorrelators",
     "PointAction",
     "SchwingerDyson",
+    "SymmetryBreaking",
+    "SymmetryTest",
     "TrainingRun",
     "ViolationOrder",
     "WidthStudy",
@@ -79,9 +83,12 @@ __all__ = [
     "lower",
     "oscillator_correlators",
     "point_action",
+    "random_elements",
     "read_idx",
     "sample_interacting",
     "schwinger_dyson_test",
+    "symmetry_breaking",
+    "symmetry_test",
     "train_ensemble",
     "training_claims",
     "usable_gpu",

@@ -39,12 +39,13 @@ EXPORTED = {
         "Comparison", "CorrelatorValues", "Edgeworth", "EffectiveSampleSizeError", "Ensemble", "Estimate",
         "FieldSamples", "GridSettings", "HeavyTailWarning", "IDXError", "IntegralEstimate",
         "InteractingSamples", "Kernel", "LayeredNet", "NotConvergedError", "OscillatorCorrelators",
-        "PointAction", "SchwingerDyson", "TrainingRun", "ViolationOrder", "WidthStudy", "accuracy_grid",
-        "change_by_interaction", "cluster_test", "compare", "correlator_values", "edgeworth_density",
-        "field_monte_carlo", "ground_state_energies", "interacting_values", "load_fashion_mnist", "lower",
-        "oscillator_correlators", "point_action", "read_idx", "sample_interacting", "schwinger_dyson_test",
-        "train_ensemble", "training_claims", "usable_gpu", "vertex_amplitude", "vertex_integral",
-        "violation_order", "width_study",
+        "PointAction", "SchwingerDyson", "SymmetryBreaking", "SymmetryTest", "TrainingRun", "ViolationOrder",
+        "WidthStudy", "accuracy_grid", "change_by_interaction", "cluster_test", "compare",
+        "correlator_values", "edgeworth_density", "field_monte_carlo", "ground_state_energies",
+        "interacting_values", "load_fashion_mnist", "lower", "oscillator_correlators", "point_action",
+        "random_elements", "read_idx", "sample_interacting", "schwinger_dyson_test", "symmetry_breaking",
+        "symmetry_test", "train_ensemble", "training_claims", "usable_gpu", "vertex_amplitude",
+        "vertex_integral", "violation_order", "width_study",
     ],
 }  # fmt: skip
 
@@ -155,3 +156,16 @@ def test_cell_5_independence_breaking():
     expected *= 2 * (net.N + 2) * v**2 - s0**2 * v**4  # arXiv:2307.03223, section 2.3, this tilt worked out
     at = {net.N: 7, s0: sympy.Rational(3, 2), s1: 2}
     assert abs(float((first_order - expected).subs(at))) < 1e-14
+
+
+def test_cell_7_symmetry_via_duality():
+    from diagrams import Euclidean, Orthogonal, Translation, Unitary, cos_net
+    from numerics import symmetry_test
+
+    net = cos_net(input_dim=1)
+    assert net.symmetry(Euclidean(1)).holds
+    assert "absorbed" in repr(net.symmetry(Euclidean(1)))
+    assert net.symmetry(Translation(1)).holds
+    outputs = np.random.default_rng(0).standard_normal((2000, 4, 1))
+    assert symmetry_test(outputs, Unitary(2)).holds
+    assert symmetry_test(outputs, Orthogonal(4)).holds

@@ -60,7 +60,9 @@ def rotation(n, seed):
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-@pytest.mark.parametrize("loss", ["rotated labels", "fixed labels", invariant_loss], ids=["rotated", "fixed", "invariant"])
+@pytest.mark.parametrize(
+    "loss", ["rotated labels", "fixed labels", invariant_loss], ids=["rotated", "fixed", "invariant"]
+)
 def test_equivariance_under_rotations_of_the_outputs(loss, optimizer):
     net, R = LayeredNet((3, 8, 2), "relu"), rotation(2, 1)
     start = net.initial(4, seed=2)
