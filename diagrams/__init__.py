@@ -23,6 +23,8 @@ if TYPE_CHECKING:
         relu_net,
         scalar_net,
     )
+    from diagrams.beta_functions import BetaFunction, BetaFunctions
+    from diagrams.box_integrals import DivergentIntegralError
     from diagrams.cluster import ClusterDecomposition, cluster_decomposition
     from diagrams.collection import Diagrams
     from diagrams.contact_terms import quartic_action
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from diagrams.derivatives import DerivativeExpansion, derivative_expansion
     from diagrams.distributions import Constant, Density, Gaussian, StudentT, Uniform, UniformPhase
     from diagrams.edgeworth import edgeworth_density, edgeworth_log_density
+    from diagrams.eft import EffectiveTheory
     from diagrams.engineering import FieldDeformed, deform
     from diagrams.expansion import expand_in
     from diagrams.expectation import ExpectationIntegral, evaluate
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     from diagrams.generate import enumerate_diagrams
     from diagrams.graph import FeynmanGraph
     from diagrams.groups import Euclidean, Group, MatrixGroup, Orthogonal, Permutation, Symplectic, Translation, Unitary
+    from diagrams.growth import GrowthError
     from diagrams.independence import (
         Discrete,
         Gamma,
@@ -79,6 +83,7 @@ if TYPE_CHECKING:
     )
     from diagrams.moment_form import in_moments
     from diagrams.momenta import Ball
+    from diagrams.momentum_shell import MomentumShellFlow, momentum_shell_flow
     from diagrams.momentum_space import MomentumKernel, momentum_kernel
     from diagrams.orders import diagrams_to_order
     from diagrams.phi4_networks import cutoff_propagator, phi4_net
@@ -100,6 +105,8 @@ __all__ = [
     "Action",
     "Architecture",
     "Ball",
+    "BetaFunction",
+    "BetaFunctions",
     "BilocalInteraction",
     "Box",
     "ClusterDecomposition",
@@ -114,6 +121,8 @@ __all__ = [
     "DiagramStream",
     "Diagrams",
     "Discrete",
+    "DivergentIntegralError",
+    "EffectiveTheory",
     "Euclidean",
     "ExpectationIntegral",
     "FeynmanGraph",
@@ -124,6 +133,7 @@ __all__ = [
     "Gaussian",
     "GaussianWeight",
     "Group",
+    "GrowthError",
     "IndependentSum",
     "InnerProduct",
     "LargeWidth",
@@ -136,6 +146,7 @@ __all__ = [
     "ModelStream",
     "Moments",
     "MomentumKernel",
+    "MomentumShellFlow",
     "NeuronSum",
     "Orthogonal",
     "Permutation",
@@ -188,6 +199,7 @@ __all__ = [
     "mixture",
     "moments_from_cumulants",
     "momentum_kernel",
+    "momentum_shell_flow",
     "network",
     "neuron_sum",
     "o_n",
@@ -228,6 +240,8 @@ _MODULES = {
         "relu_net",
         "scalar_net",
     ),
+    "beta_functions": ("BetaFunction", "BetaFunctions"),
+    "box_integrals": ("DivergentIntegralError",),
     "cluster": (
         "ClusterDecomposition",
         "cluster_decomposition",
@@ -266,6 +280,7 @@ _MODULES = {
         "edgeworth_density",
         "edgeworth_log_density",
     ),
+    "eft": ("EffectiveTheory",),
     "engineering": (
         "FieldDeformed",
         "deform",
@@ -289,6 +304,7 @@ _MODULES = {
         "Translation",
         "Unitary",
     ),
+    "growth": ("GrowthError",),
     "independence": (
         "Discrete",
         "Gamma",
@@ -340,6 +356,7 @@ _MODULES = {
     ),
     "moment_form": ("in_moments",),
     "momenta": ("Ball",),
+    "momentum_shell": ("MomentumShellFlow", "momentum_shell_flow"),
     "momentum_space": (
         "MomentumKernel",
         "momentum_kernel",

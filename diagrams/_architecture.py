@@ -18,6 +18,7 @@ from diagrams.symbols import coordinates, output_index, symbol
 from diagrams.typing import Expr, Point, PointLike
 
 if TYPE_CHECKING:
+    from diagrams.eft import EffectiveTheory
     from diagrams.independence import IndependentSum, TiltedArchitecture
     from diagrams.symmetry import SymmetryVerdict
 
@@ -255,6 +256,28 @@ class Architecture:
         3*sigma_w1**4/(8*N)
         """
         return ConnectedCorrelators(self, max_points=max_points)
+
+    def eft(self, *, max_fields: int = 6) -> EffectiveTheory:
+        """Return the local effective theory of the ensemble: Gaussian process limit, couplings, beta functions.
+
+        See :class:`diagrams.eft.EffectiveTheory`.
+
+        Parameters
+        ----------
+        max_fields : int
+            Highest power of the field, even, at least 4.
+
+        Examples
+        --------
+        >>> from diagrams.architectures import relu_net
+        >>> print(relu_net(hidden_bias=False).eft().beta_functions(cutoff="Lambda"))
+        relu_net(input_dim=1): K ~ |y|^1 far out
+          beta(lambda) = -5*lambda, irrelevant
+          beta(kappa) = -7*kappa, irrelevant
+        """
+        from diagrams.eft import EffectiveTheory
+
+        return EffectiveTheory(self, max_fields)
 
     def tilted(self, V: Expr, strength: str = "alpha") -> TiltedArchitecture:
         """Return the net with parameter density P(theta) exp(-strength V); see :func:`diagrams.independence.tilted`."""
