@@ -143,7 +143,7 @@ class EffectiveTheory:
         Returns
         -------
         sympy.Expr
-            A closed form, or an unevaluated ``Integral`` (:func:`numerics.vertex_integrals` has its numbers).
+            A closed form, or an unevaluated ``Integral`` (for its numbers :func:`numerics.vertex_integrals`).
 
         Raises
         ------

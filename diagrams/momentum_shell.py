@@ -134,7 +134,7 @@ class MomentumShellFlow:
         ValueError
             If the flow has other symbols than the couplings.
         """
-        self._check_numbers()
+        self.check_numbers()
         equations = [sympy.numer(sympy.together(f)) for f in self.flow.values()]
         r, found = dict(self.names)[2], []
         for solution in sympy.solve(equations, self.couplings, dict=True):
@@ -147,7 +147,13 @@ class MomentumShellFlow:
         matrix = sympy.Matrix(list(self.flow.values())).jacobian(list(self.couplings))
         return matrix.subs(dict(point)).applyfunc(sympy.simplify)
 
-    def _check_numbers(self) -> None:
+    def check_numbers(self) -> None:
+        """Raise an error if the flow has other symbols than the couplings.
+
+        Raises
+        ------
+        ValueError
+        """
         free = set().union(*(f.free_symbols for f in self.flow.values())) - set(self.couplings)
         if free:
             raise ValueError(f"no numbers for {sorted(map(str, free))}: use dimension=... and a theory with numbers")

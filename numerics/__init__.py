@@ -14,8 +14,11 @@ from numerics.backends import usable_gpu
 from numerics.checkpoint import CheckpointError, CheckpointWarning
 from numerics.cluster_sampling import ClusterTest, cluster_test
 from numerics.compare import Comparison, compare
+from numerics.coupling_fits import CouplingFit, CouplingTensor, coupling_tensor, extract_couplings
 from numerics.edgeworth import Edgeworth, edgeworth_density
+from numerics.effective_claims import eft_claims
 from numerics.ensemble import Ensemble
+from numerics.falloff import FallOff, fall_off
 from numerics.fashion_grid import AccuracyGrid, GridSettings, accuracy_grid
 from numerics.fashion_mnist import load_fashion_mnist
 from numerics.field_samples import FieldSamples
@@ -28,17 +31,23 @@ from numerics.interacting_samples import InteractingSamples, NotConvergedError, 
 from numerics.layered_nets import LayeredNet
 from numerics.lower import Kernel, lower
 from numerics.mode_monte_carlo import change_by_interaction, field_monte_carlo
+from numerics.natural_couplings import Naturalness, naturalness
+from numerics.neuron_quadrature import exact_correlators
 from numerics.oscillator import OscillatorCorrelators, ground_state_energies, oscillator_correlators
 from numerics.phi4 import WidthStudy, width_study
 from numerics.point_action import PointAction, point_action
+from numerics.published import published_inputs, published_net
 from numerics.results import Estimate
 from numerics.reweighting import EffectiveSampleSizeError
+from numerics.rg import CouplingFlow, ShellTrajectory, rg_flow, run_couplings
 from numerics.schwinger_dyson import SchwingerDyson, schwinger_dyson_test
+from numerics.six_point import SixPointPrediction, six_point_prediction
 from numerics.symmetry_claims import training_claims
 from numerics.symmetry_tests import SymmetryBreaking, SymmetryTest, symmetry_breaking, symmetry_test
 from numerics.tails import CancellationWarning, HeavyTailWarning
 from numerics.training import TrainingRun, train_ensemble
 from numerics.vertex_amplitudes import vertex_amplitude
+from numerics.vertex_boxes import CubatureError, CutoffWarning, VertexIntegrals, vertex_integrals
 from numerics.violation_order import ViolationOrder, violation_order
 
 __all__ = [
@@ -49,10 +58,16 @@ __all__ = [
     "ClusterTest",
     "Comparison",
     "CorrelatorValues",
+    "CouplingFit",
+    "CouplingFlow",
+    "CouplingTensor",
+    "CubatureError",
+    "CutoffWarning",
     "Edgeworth",
     "EffectiveSampleSizeError",
     "Ensemble",
     "Estimate",
+    "FallOff",
     "FieldSamples",
     "GridSettings",
     "HeavyTailWarning",
@@ -61,13 +76,17 @@ __all__ = [
     "InteractingSamples",
     "Kernel",
     "LayeredNet",
+    "Naturalness",
     "NotConvergedError",
     "OscillatorCorrelators",
     "PointAction",
     "SchwingerDyson",
+    "ShellTrajectory",
+    "SixPointPrediction",
     "SymmetryBreaking",
     "SymmetryTest",
     "TrainingRun",
+    "VertexIntegrals",
     "ViolationOrder",
     "WidthStudy",
     "accuracy_grid",
@@ -75,18 +94,29 @@ __all__ = [
     "cluster_test",
     "compare",
     "correlator_values",
+    "coupling_tensor",
     "edgeworth_density",
+    "eft_claims",
+    "exact_correlators",
+    "extract_couplings",
+    "fall_off",
     "field_monte_carlo",
     "ground_state_energies",
     "interacting_values",
     "load_fashion_mnist",
     "lower",
+    "naturalness",
     "oscillator_correlators",
     "point_action",
+    "published_inputs",
+    "published_net",
     "random_elements",
     "read_idx",
+    "rg_flow",
+    "run_couplings",
     "sample_interacting",
     "schwinger_dyson_test",
+    "six_point_prediction",
     "symmetry_breaking",
     "symmetry_test",
     "train_ensemble",
@@ -94,6 +124,7 @@ __all__ = [
     "usable_gpu",
     "vertex_amplitude",
     "vertex_integral",
+    "vertex_integrals",
     "violation_order",
     "width_study",
 ]

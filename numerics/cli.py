@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from numerics.backends import BACKENDS, usable_gpu
+from numerics.cli_experiment import add_parser as add_experiment
 from numerics.cli_fashion import add_parser as add_fashion
 from numerics.cli_phi4 import add_parser as add_phi4
 
@@ -46,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.add_argument("--json", action="store_true", help="print the results as JSON on standard output")
     demo.set_defaults(run=_demo)
+    add_experiment(commands)
     add_fashion(commands)
     add_phi4(commands)
     info = commands.add_parser("info", help="versions and backends found", description="Versions and backends found.")

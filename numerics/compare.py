@@ -81,13 +81,9 @@ class Comparison:
         uncertain = np.diag(covariance) > 0
         if not uncertain.any() or np.isinf(pulls).any():
             return float(np.inf if np.isinf(pulls).any() else 0.0), int(uncertain.any())
-        covariance, pulls = covariance[np.ix_(uncertain, uncertain)], pulls[uncertain]
-        sigma = np.sqrt(np.diag(covariance))
-        eigenvalues, vectors = np.linalg.eigh(covariance / np.outer(sigma, sigma))
-        limit = max(1, self.measured.n_blocks // _BLOCKS_PER_DIRECTION)
-        kept = np.flatnonzero(eigenvalues > _EIGENVALUE_CUT * eigenvalues[-1])[-limit:]
-        projected = vectors[:, kept].T @ pulls
-        return float(np.sum(projected**2 / eigenvalues[kept])), len(kept)
+        rows = well_determined(covariance, self.measured.n_blocks)
+        projected = rows @ (pulls * np.sqrt(np.diag(covariance)))
+        return float(np.sum(projected**2)), len(rows)
 
     @property
     def chi2(self) -> float:
@@ -185,6 +181,30 @@ class Comparison:
         )
         head = "<tr><th>n</th><th>points</th><th>predicted</th><th>measured</th><th>pull</th></tr>"
         return f"<div><p>{html.escape(self.summary())}</p><table>{head}{cells}</table></div>"
+
+
+def well_determined(covariance: NDArray[np.float64], n_blocks: int) -> NDArray[np.float64]:
+    """Return rows R for which ``|R r|**2`` is the chi^2 of residuals r, on well-determined directions only.
+
+    Components of correlators are strongly correlated: eigenvalues of the correlation matrix above 1/100 of the largest
+    are kept, at most a quarter of the number of blocks that the covariance was measured with. Components without error
+    are left out.
+
+    Parameters
+    ----------
+    covariance : array (K, K)
+    n_blocks : int
+
+    Returns
+    -------
+    array (dof, K)
+    """
+    sigma = np.sqrt(np.diag(covariance))
+    inverse = np.divide(1, sigma, where=sigma > 0, out=np.zeros_like(sigma))
+    eigenvalues, vectors = np.linalg.eigh(covariance * np.outer(inverse, inverse))
+    limit = max(1, n_blocks // _BLOCKS_PER_DIRECTION)
+    kept = np.flatnonzero(eigenvalues > _EIGENVALUE_CUT * eigenvalues[-1])[-limit:]
+    return vectors[:, kept].T / np.sqrt(eigenvalues[kept])[:, None] * inverse
 
 
 Theory: TypeAlias = Architecture | Mixture | IndependentSum | DeformedArchitecture | ConnectedCorrelators | CutoffSeries
@@ -306,6 +326,10 @@ def _predicted(correlators: ConnectedCorrelators, n: int, measured: Estimate, de
         expr = bare.expr.diff(t, derivative).xreplace({t: sympy.S.Zero})
     else:
         expr = correlator.expr
+    if isinstance(source, Architecture) and source.output_dim == 1 and expr.has(ExpectationIntegral):
+        from numerics.neuron_quadrature import exact_correlators
+
+        return exact_correlators(source, measured.points, n)
     result = np.empty(len(index))
     rows = measured.outputs[index]
     for outputs in np.unique(rows, axis=0):

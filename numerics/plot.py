@@ -129,7 +129,7 @@ def plot_density(
     one = density.marginal(index)
     edges = np.linspace(*_central_range(fields[:, index]), bins + 1)
     counts, _ = np.histogram(fields[:, index], edges)
-    top = _single_axes() if ax is None else ax
+    top = axes_or_new(ax)
     bottom = top.inset_axes((0, -0.42, 1, 0.36), sharex=top)
     _draw_histogram(top, edges, counts, len(fields))
     _draw_orders(top, bottom, one, edges, counts, len(fields))
@@ -202,8 +202,8 @@ def _shown_point(point: NDArray[np.float64]) -> str:
     return f"{point[0]:g}" if len(point) == 1 else "(" + ", ".join(f"{c:g}" for c in point) + ")"
 
 
-def _single_axes() -> Any:
+def axes_or_new(ax: Any | None = None) -> Any:
+    """Return the axes given, or those of a new figure."""
     import matplotlib.pyplot as plt
 
-    _, axes = plt.subplots(layout="constrained")
-    return axes
+    return plt.subplots(layout="constrained")[1] if ax is None else ax

@@ -105,14 +105,14 @@ def _parameter_values(correlators: ConnectedCorrelators, vertices: VertexOrders)
 
 def _coefficient(correlators: ConnectedCorrelators, n: int, key: Exponents, x: _Array) -> _Array:
     """Return the coefficient of one power in a correlator as a tensor."""
-    if (values := _from_neurons(correlators, n, x)) is None:
+    if (values := scaled_from_neurons(correlators, n, x)) is None:
         correlator = correlators[n]
         numbers = {symbol("N"): correlator.width} | dict(correlator.values)
         values = values_on_points(correlator.series[key].xreplace(numbers), correlator, x)
     return np.asarray(symmetric_tensor(values, len(x), n))
 
 
-def _from_neurons(correlators: ConnectedCorrelators, n: int, x: _Array) -> _Array | None:
+def scaled_from_neurons(correlators: ConnectedCorrelators, n: int, x: _Array) -> _Array | None:
     """Return ``N**(n/2 - 1) G_c^(n)`` of independent neurons from moments at points, or None if that is not the way.
 
     Moments have far fewer terms than the expanded cumulant of many points, which would take long to compile.
@@ -167,7 +167,7 @@ def _kernel(expr: Expr, arguments: tuple[Any, ...]) -> Kernel:
 
 def scaled_correlator(correlators: ConnectedCorrelators, n: int, x: _Array) -> _Array:
     """Return ``N**(n/2 - 1) G_c^(n)`` on points as a symmetric tensor of shape ``(n_points,) * n``."""
-    if (scaled := _from_neurons(correlators, n, x)) is None:
+    if (scaled := scaled_from_neurons(correlators, n, x)) is None:
         correlator = correlators[n]
         values = values_on_points(correlator.expr, correlator, x)
         scaled = values * float(correlators.source.width) ** (n / 2 - 1)
