@@ -270,7 +270,7 @@ class CouplingFit:
 
     def _verdict(self) -> str:
         text = f"residual {self.residual:.3g}"
-        if not np.isnan(self.chi2):
+        if self.dof:
             text += f", chi2/dof = {self.chi2:.1f}/{self.dof} (p = {self.p_value:.2g})"
         return text + (f"; held out: {self.test}" if self.test is not None else "")
 

@@ -213,7 +213,7 @@ def fall_off(
     Examples
     --------
     >>> from numerics.published import published_inputs, published_net
-    >>> found = fall_off(published_net("relu"), published_inputs("relu"), (2, 20), n_nets=20_000)
+    >>> found = fall_off(published_net("relu"), published_inputs("relu"), (2, 20), n_nets=20_000, method="conditional")
     >>> found.exact["4"].round(6), found.max_pull < 5
     (array([2.5 , 0.25]), True)
     """

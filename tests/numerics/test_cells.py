@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 import sympy
 
 import diagrams
@@ -161,6 +162,23 @@ def test_cell_5_independence_breaking():
     expected *= 2 * (net.N + 2) * v**2 - s0**2 * v**4  # arXiv:2307.03223, section 2.3, this tilt worked out
     at = {net.N: 7, s0: sympy.Rational(3, 2), s1: 2}
     assert abs(float((first_order - expected).subs(at))) < 1e-14
+
+
+def test_cell_6_effective_field_theory():
+    from diagrams import cos_net, relu_net
+
+    net = cos_net(input_dim=1)
+    eft = net.eft(max_fields=6)
+    assert not any(b.leading for b in eft.beta_functions(cutoff="Lambda").values())
+    net = relu_net(input_dim=1, hidden_bias=False)
+    eft = net.eft(max_fields=6)
+    beta = eft.beta_functions(cutoff="Lambda")
+    assert (str(beta[4].leading), str(beta[6].leading)) == ("-5*lambda", "-7*kappa")
+    from numerics import extract_couplings, rg_flow
+
+    x, net20 = np.array([[0.2], [1.0]]), net.at(N=20, sigma_w0=1, sigma_w1=1)
+    assert extract_couplings(net20, x, cutoff=10.0)["phi^4"] == pytest.approx(-12.5 / 20 / 10**5)
+    assert rg_flow(net20, x).slope == pytest.approx(-5)
 
 
 def test_cell_7_symmetry_via_duality():
