@@ -95,6 +95,7 @@ if TYPE_CHECKING:
     from diagrams.streaming import DiagramStream, StreamPosition, iter_diagrams
     from diagrams.symbols import symbol
     from diagrams.symmetry import SymmetryVerdict, prove_symmetry
+    from diagrams.tangent_kernel import TangentKernel
     from diagrams.theory import Action, local_action, phi4, phi_n
     from diagrams.topology import FILTERS, qgraf_filter
     from diagrams.vector_theory import o_n_theory
@@ -159,6 +160,7 @@ __all__ = [
     "StudentT",
     "SymmetryVerdict",
     "Symplectic",
+    "TangentKernel",
     "TiltedArchitecture",
     "Translation",
     "Uniform",
@@ -382,6 +384,7 @@ _MODULES = {
     ),
     "symbols": ("symbol",),
     "symmetry": ("SymmetryVerdict", "prove_symmetry"),
+    "tangent_kernel": ("TangentKernel",),
     "theory": (
         "Action",
         "local_action",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from diagrams.eft import EffectiveTheory
     from diagrams.independence import IndependentSum, TiltedArchitecture
     from diagrams.symmetry import SymmetryVerdict
+    from diagrams.tangent_kernel import TangentKernel
 
 PARAMETERS = ("N", "sigma_w0", "sigma_w1", "sigma_b0", "sigma_b1")
 
@@ -278,6 +279,20 @@ class Architecture:
         from diagrams.eft import EffectiveTheory
 
         return EffectiveTheory(self, max_fields)
+
+    def tangent_kernel(self, parametrisation: str = "standard") -> TangentKernel:
+        """Return the neural tangent kernel at initialisation, averaged over the ensemble, exact at every width.
+
+        See :class:`diagrams.tangent_kernel.TangentKernel`.
+
+        Parameters
+        ----------
+        parametrisation : {"standard", "ntk"}
+            Whether parameters count alike, or with their variances, which gives a limit at infinite width.
+        """
+        from diagrams.tangent_kernel import TangentKernel
+
+        return TangentKernel(self, parametrisation)
 
     def tilted(self, V: Expr, strength: str = "alpha") -> TiltedArchitecture:
         """Return the net with parameter density P(theta) exp(-strength V); see :func:`diagrams.independence.tilted`."""

@@ -81,6 +81,19 @@ def _arc_cosine(v: Vector, w: Vector) -> Expr:
     return (area + (sympy.pi - Angle(area, inner)) * inner) / (2 * sympy.pi)
 
 
+def half_space_probability(v: Vector, w: Vector) -> Expr:
+    """Return ``P(u.v > 0 and u.w > 0) = (pi - t) / (2 pi)`` for a standard normal u, t the angle between v and w.
+
+    Examples
+    --------
+    >>> half_space_probability([1, 0], [0, 1]), half_space_probability([1], [2]), half_space_probability([1], [-2])
+    (1/4, 1/2, 0)
+    """
+    minors = [v[i] * w[j] - v[j] * w[i] for j in range(len(v)) for i in range(j)]
+    area = sympy.sqrt(sympy.Add(*(m**2 for m in minors)))
+    return (sympy.pi - Angle(area, _inner(v, w))) / (2 * sympy.pi)
+
+
 def _on_a_plane(vectors: Sequence[Vector], forms: Sequence[Vector]) -> Expr:
     """Return the average in two dimensions: the product of half circles leaves one arc."""
     first = vectors[0]

@@ -15,6 +15,7 @@ from numerics.checkpoint import CheckpointError, CheckpointWarning
 from numerics.cluster_sampling import ClusterTest, cluster_test
 from numerics.compare import Comparison, compare
 from numerics.coupling_fits import CouplingFit, CouplingTensor, coupling_tensor, extract_couplings
+from numerics.duality import duality_claims
 from numerics.edgeworth import Edgeworth, edgeworth_density
 from numerics.effective_claims import eft_claims
 from numerics.ensemble import Ensemble
@@ -45,6 +46,12 @@ from numerics.six_point import SixPointPrediction, six_point_prediction
 from numerics.symmetry_claims import training_claims
 from numerics.symmetry_tests import SymmetryBreaking, SymmetryTest, symmetry_breaking, symmetry_test
 from numerics.tails import CancellationWarning, HeavyTailWarning
+from numerics.tangent_kernels import (
+    expected_tangent_kernel,
+    sampled_tangent_kernels,
+    tangent_kernel,
+    tangent_kernel_symmetry,
+)
 from numerics.training import TrainingRun, train_ensemble
 from numerics.vertex_amplitudes import vertex_amplitude
 from numerics.vertex_boxes import CubatureError, CutoffWarning, VertexIntegrals, vertex_integrals
@@ -95,9 +102,11 @@ __all__ = [
     "compare",
     "correlator_values",
     "coupling_tensor",
+    "duality_claims",
     "edgeworth_density",
     "eft_claims",
     "exact_correlators",
+    "expected_tangent_kernel",
     "extract_couplings",
     "fall_off",
     "field_monte_carlo",
@@ -115,10 +124,13 @@ __all__ = [
     "rg_flow",
     "run_couplings",
     "sample_interacting",
+    "sampled_tangent_kernels",
     "schwinger_dyson_test",
     "six_point_prediction",
     "symmetry_breaking",
     "symmetry_test",
+    "tangent_kernel",
+    "tangent_kernel_symmetry",
     "train_ensemble",
     "training_claims",
     "usable_gpu",

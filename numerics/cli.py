@@ -15,6 +15,7 @@ from numerics.backends import BACKENDS, usable_gpu
 from numerics.cli_experiment import add_parser as add_experiment
 from numerics.cli_fashion import add_parser as add_fashion
 from numerics.cli_phi4 import add_parser as add_phi4
+from numerics.cli_symmetry import add_parser as add_symmetry
 
 _PACKAGES = ("nnft", "sympy", "networkx", "numpy", "scipy", "numba", "opt_einsum", "xarray", "matplotlib")
 _OPTIONAL = ("cupy-cuda12x", "cupy-cuda13x", "distributed", "jax", "optax")
@@ -50,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     add_experiment(commands)
     add_fashion(commands)
     add_phi4(commands)
+    add_symmetry(commands)
     info = commands.add_parser("info", help="versions and backends found", description="Versions and backends found.")
     info.add_argument("--json", action="store_true", help="print as JSON")
     info.set_defaults(run=_info)

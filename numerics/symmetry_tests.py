@@ -145,7 +145,7 @@ def symmetry_test(
     True
     """
     f = _outputs(networks, x)
-    _check_group(group, f.shape[1])
+    check_linear_group(group, f.shape[1])
     found = [_tested(f, group, _order(n)) for n in orders]
     rotations = random_elements(group, elements, sampling=sampling, seed=seed)
     paper = {n: _published(f, rotations, n) for n in orders}
@@ -178,7 +178,7 @@ class SymmetryBreaking:
     @property
     def unbroken(self) -> Floats:
         """The generators that remain, shape (n_unbroken, size, size)."""
-        generators = _generators(self.group)
+        generators = generator_matrices(self.group)
         return np.tensordot(self.coefficients[self.sigmas < THRESHOLD], generators, axes=1)
 
     def __repr__(self) -> str:
@@ -203,7 +203,7 @@ def symmetry_breaking(networks: Any, group: Group, *, x: ArrayLike | None = None
         As for :func:`symmetry_test`, or if the group has no generators.
     """
     f = _outputs(networks, x)
-    _check_group(group, f.shape[1])
+    check_linear_group(group, f.shape[1])
     if not group.generators:
         raise ValueError(f"{group} has no generators to rank")
     monomials = _monomials(f, _order(n), range(f.shape[2]))
@@ -249,7 +249,13 @@ def _outputs(networks: Any, x: ArrayLike | None) -> Floats:
     return f
 
 
-def _check_group(group: Any, n_outputs: int) -> None:
+def check_linear_group(group: Any, n_outputs: int) -> None:
+    """Raise an error if the group does not map so many outputs linearly.
+
+    Raises
+    ------
+    TypeError, ValueError
+    """
     if not isinstance(group, Group):
         raise TypeError(f"the group must be one such as Orthogonal(3), got {group!r}")
     if group.translations:
@@ -264,7 +270,8 @@ def _order(n: Any) -> int:
     return n
 
 
-def _generators(group: Group) -> Floats:
+def generator_matrices(group: Group) -> Floats:
+    """Return the generators as numbers, shape (n_generators, size, size)."""
     return np.array([np.array(t.tolist(), dtype=np.float64) for t in group.generators])
 
 
@@ -279,7 +286,7 @@ def _generator_maps(group: Group, n: int) -> list[Floats]:
     index = [tuple(map(int, t)) for t in index_tuples(group.size, n)]
     place = {t: i for i, t in enumerate(index)}
     found = []
-    for t in _generators(group):
+    for t in generator_matrices(group):
         change = np.zeros((len(index), len(index)))
         for i, monomial in enumerate(index):
             for k, a in enumerate(monomial):
@@ -310,10 +317,10 @@ def _tested(f: Floats, group: Group, n: int) -> OrderTest:
     points = range(f.shape[2]) if n <= 2 else range(1)
     maps = np.vstack([*_generator_maps(group, n), *_reflection_maps(group, n)])
     everywhere = np.asarray(np.kron(np.eye(len(points)), maps), dtype=np.float64)
-    return _hotelling(_monomials(f, n, points), everywhere, n)
+    return hotelling(_monomials(f, n, points), everywhere, n)
 
 
-def _hotelling(monomials: Floats, maps: Floats, n: int) -> OrderTest:
+def hotelling(monomials: Floats, maps: Floats, n: int) -> OrderTest:
     """Return the test that the images of the monomials vanish on average."""
     images = monomials @ maps.T
     mean, covariance = images.mean(axis=0), np.atleast_2d(np.cov(images, rowvar=False))
