@@ -96,6 +96,7 @@ if TYPE_CHECKING:
     from diagrams.symbols import symbol
     from diagrams.symmetry import SymmetryVerdict, prove_symmetry
     from diagrams.tangent_kernel import TangentKernel
+    from diagrams.tensor_invariants import InvariantTensors, invariant_tensors
     from diagrams.theory import Action, local_action, phi4, phi_n
     from diagrams.topology import FILTERS, qgraf_filter
     from diagrams.vector_theory import o_n_theory
@@ -137,6 +138,7 @@ __all__ = [
     "GrowthError",
     "IndependentSum",
     "InnerProduct",
+    "InvariantTensors",
     "LargeWidth",
     "LocalInteraction",
     "LocalityReport",
@@ -193,6 +195,7 @@ __all__ = [
     "in_moments",
     "independent_sum",
     "interacting_correlators",
+    "invariant_tensors",
     "iter_diagrams",
     "latex_fragment",
     "linear_net",
@@ -385,6 +388,7 @@ _MODULES = {
     "symbols": ("symbol",),
     "symmetry": ("SymmetryVerdict", "prove_symmetry"),
     "tangent_kernel": ("TangentKernel",),
+    "tensor_invariants": ("InvariantTensors", "invariant_tensors"),
     "theory": (
         "Action",
         "local_action",
