@@ -15,6 +15,7 @@ from numerics.checkpoint import CheckpointError, CheckpointWarning
 from numerics.cluster_sampling import ClusterTest, cluster_test
 from numerics.compare import Comparison, compare
 from numerics.coupling_fits import CouplingFit, CouplingTensor, coupling_tensor, extract_couplings
+from numerics.derivatives import DerivativeKernel, lower_derivatives
 from numerics.duality import duality_claims
 from numerics.edgeworth import Edgeworth, edgeworth_density
 from numerics.effective_claims import eft_claims
@@ -70,6 +71,7 @@ __all__ = [
     "CouplingTensor",
     "CubatureError",
     "CutoffWarning",
+    "DerivativeKernel",
     "Edgeworth",
     "EffectiveSampleSizeError",
     "Ensemble",
@@ -114,6 +116,7 @@ __all__ = [
     "interacting_values",
     "load_fashion_mnist",
     "lower",
+    "lower_derivatives",
     "naturalness",
     "oscillator_correlators",
     "point_action",
