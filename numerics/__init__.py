@@ -35,6 +35,7 @@ from numerics.lower import Kernel, lower
 from numerics.mode_monte_carlo import change_by_interaction, field_monte_carlo
 from numerics.natural_couplings import Naturalness, naturalness
 from numerics.neuron_quadrature import exact_correlators
+from numerics.node_sums import GridLines, grid_amplitude, grid_amplitudes
 from numerics.oscillator import OscillatorCorrelators, ground_state_energies, oscillator_correlators
 from numerics.phi4 import WidthStudy, width_study
 from numerics.point_action import PointAction, point_action
@@ -78,6 +79,7 @@ __all__ = [
     "Estimate",
     "FallOff",
     "FieldSamples",
+    "GridLines",
     "GridSettings",
     "HeavyTailWarning",
     "IDXError",
@@ -112,6 +114,8 @@ __all__ = [
     "extract_couplings",
     "fall_off",
     "field_monte_carlo",
+    "grid_amplitude",
+    "grid_amplitudes",
     "ground_state_energies",
     "interacting_values",
     "load_fashion_mnist",

@@ -7,7 +7,6 @@ trapezoidal rule (a Gaussian weight) converge exponentially; the change with den
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +21,7 @@ from diagrams.graph import FeynmanGraph
 from diagrams.rules import Contraction
 from diagrams.series import Exponents
 from numerics.contract import contract
+from numerics.node_sums import GridLines, grid_amplitude
 from numerics.points import as_points
 from numerics.propagators import CutoffPropagator
 from numerics.quadrature_grids import Grid, region_grid
@@ -174,37 +174,23 @@ def _on_grid(series: CutoffSeries, theory: CutoffAction, points: Floats, grid: G
 
 
 class _Lines:
-    """Propagators between points and nodes, in powers as diagrams have them."""
+    """Propagators between points and nodes, and the diagrams made of them."""
 
     def __init__(self, theory: CutoffAction, points: Floats, grid: Grid) -> None:
         propagator = CutoffPropagator(theory.input_dim, float(theory.mass), float(theory.cutoff))
-        nodes = grid.nodes
-        self._base = {
-            "outer": propagator.between(points, points),
-            "leg": propagator.between(points, nodes),
-            "inner": propagator.between(nodes, nodes),
-        }
-        self._at_zero = propagator.at_zero
-        self._tensors: dict[str, Floats] = {"weight": grid.weights.ravel()}
+        nodes, weights = grid.nodes, grid.weights.ravel()
+        self._lines = GridLines(
+            propagator.between(points, points),
+            propagator.between(points, nodes),
+            propagator.between(nodes, nodes),
+            weights,
+            np.full(len(weights), propagator.at_zero),
+        )
 
     def contracted(self, contraction: Contraction, graph: FeynmanGraph) -> Floats:
         """Return the value of a diagram, one axis for each leg, without its symmetry factor and couplings."""
-        outer = set(contraction.output)
-        lines = Counter(tuple(sorted(index, key=lambda i: (i not in outer, i))) for _, index in contraction.operands)
-        operands: list[tuple[str, tuple[int, ...]]] = []
-        factor = contraction.factor
-        for (a, b), power in lines.items():
-            if a == b and a not in outer:
-                factor = factor * self._at_zero**power
-            else:
-                kind = "outer" if b in outer else "leg" if a in outer else "inner"
-                operands.append((self._power(kind, power), (a, b)))
-        inner = sorted({i for _, index in contraction.operands for i in index} - outer)
-        operands += [("weight", (i,)) for i in inner]
-        return contract(Contraction(factor, tuple(operands), contraction.output), self._tensors)
-
-    def _power(self, kind: str, power: int) -> str:
-        name = f"{kind}^{power}"
-        if name not in self._tensors:
-            self._tensors[name] = self._base[kind] ** power
-        return name
+        factor = float(contraction.factor)
+        if not graph.n_vertices:
+            names = {name for name, _ in contraction.operands}
+            return factor * contract(contraction, dict.fromkeys(names, self._lines.outer))
+        return np.asarray(factor * grid_amplitude(graph, self._lines))
