@@ -33,6 +33,7 @@ from numerics.interacting_samples import InteractingSamples, NotConvergedError, 
 from numerics.layered_nets import LayeredNet
 from numerics.lower import Kernel, lower
 from numerics.mode_monte_carlo import change_by_interaction, field_monte_carlo
+from numerics.moved_inputs import InputSymmetryTest, input_symmetry_test
 from numerics.natural_couplings import Naturalness, naturalness
 from numerics.neuron_quadrature import exact_correlators
 from numerics.node_sums import GridLines, grid_amplitude, grid_amplitudes
@@ -83,6 +84,7 @@ __all__ = [
     "GridSettings",
     "HeavyTailWarning",
     "IDXError",
+    "InputSymmetryTest",
     "IntegralEstimate",
     "InteractingSamples",
     "Kernel",
@@ -117,6 +119,7 @@ __all__ = [
     "grid_amplitude",
     "grid_amplitudes",
     "ground_state_energies",
+    "input_symmetry_test",
     "interacting_values",
     "load_fashion_mnist",
     "lower",
