@@ -31,7 +31,7 @@ from numerics.idx_files import IDXError, read_idx
 from numerics.integrals import IntegralEstimate, vertex_integral
 from numerics.interacting_samples import InteractingSamples, NotConvergedError, sample_interacting
 from numerics.layered_nets import LayeredNet
-from numerics.lower import Kernel, lower
+from numerics.lower import Kernel, lower, register_function
 from numerics.mode_monte_carlo import change_by_interaction, field_monte_carlo
 from numerics.moved_inputs import InputSymmetryTest, input_symmetry_test
 from numerics.natural_couplings import Naturalness, naturalness
@@ -131,6 +131,7 @@ __all__ = [
     "published_net",
     "random_elements",
     "read_idx",
+    "register_function",
     "rg_flow",
     "run_couplings",
     "sample_interacting",

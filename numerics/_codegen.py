@@ -73,7 +73,7 @@ def load_module(source: str, *, label: str) -> ModuleType:
             return sys.modules[name]
         path = cache_directory() / f"{name}.py"
         if not _holds(path, source):
-            _write_atomically(path, source)
+            write_atomically(path, source)
         return _import(name, path)
 
 
@@ -103,7 +103,8 @@ def _holds(path: Path, source: str) -> bool:
         return False
 
 
-def _write_atomically(path: Path, source: str) -> None:
+def write_atomically(path: Path, source: str) -> None:
+    """Write a file and put it in place by a rename, so that no process sees a part of it."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".tmp")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:

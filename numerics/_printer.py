@@ -48,6 +48,7 @@ _LOGIC = {"And", "Or", "Not"}
 #: Functions that can be lowered.
 SUPPORTED = tuple(sorted({*_FUNCTIONS, *_SELECTIONS} - {"ExprCondPair", "Angle"} | {"sqrt", "BesselRatio"}))
 
+_NOT_FINITE = frozenset({sympy.I, sympy.zoo, sympy.nan, sympy.oo, -sympy.oo})
 _GROUP = 8  # terms of a sum that are added one after the other
 
 
@@ -60,6 +61,7 @@ def check_supported(expressions: Iterable[Expr]) -> None:
         Naming every function that is not in :data:`SUPPORTED`, or the imaginary unit, infinity or nan.
     """
     unknown: set[str] = set()
+    seen: set[Expr] = set()
     for expression in expressions:
         if expression.has(ExpectationIntegral):
             raise ValueError(
@@ -67,8 +69,14 @@ def check_supported(expressions: Iterable[Expr]) -> None:
                 "lower: evaluate it at points with diagrams.expectation.evaluate(correlator(x_1, ...)), as compare() "
                 "does by itself, or sample the networks with Ensemble"
             )
-        for node in sympy.preorder_traversal(expression):
-            if node in (sympy.I, sympy.zoo, sympy.nan, sympy.oo, -sympy.oo):
+        waiting = [expression]
+        while waiting:
+            node = waiting.pop()
+            if node in seen:  # parts that expressions have in common are looked at once
+                continue
+            seen.add(node)
+            waiting += node.args
+            if node in _NOT_FINITE:
                 raise ValueError(
                     f"the expression contains {node}; only finite real expressions can be evaluated "
                     "(take real and imaginary parts, or limits, before lowering)"
@@ -80,7 +88,8 @@ def check_supported(expressions: Iterable[Expr]) -> None:
     if unknown:
         raise ValueError(
             f"cannot evaluate {', '.join(sorted(unknown))} numerically; rewrite it (for example with .doit() or "
-            f".rewrite(...)) in terms of arithmetic and {', '.join(SUPPORTED)}"
+            f".rewrite(...)) in terms of arithmetic and {', '.join(SUPPORTED)}; or register what it stands for, once, "
+            "with numerics.register_function(function, rewrite)"
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -21,6 +21,7 @@ from diagrams.series import Series
 from diagrams.typing import Expr
 from numerics._codegen import load_module
 from numerics._printer import check_supported
+from numerics._source_cache import cached_source
 from numerics._sources import LANES, module_source
 from numerics.backends import BACKENDS, array_module, require_backend
 from numerics.elementary import DTYPES
@@ -164,7 +165,12 @@ class Kernel:
     def source(self) -> str:
         """The generated source: Python for numpy and numba, CUDA C++ for cupy."""
         language = "cuda" if self.backend == "cupy" else self.backend
-        return module_source(language, self.dtype, self.expressions, self._symbols)
+        return cached_source(
+            (language, self.dtype),
+            self.expressions,
+            self._symbols,
+            lambda: module_source(language, self.dtype, self.expressions, self._symbols),
+        )
 
     @property
     def _symbols(self) -> list[Expr]:
@@ -229,7 +235,55 @@ def _kernel(target: Any, backend: str, dtype: str, arguments: Sequence[Argument]
     return Kernel(expressions, checked, backend, dtype, returns_tuple)
 
 
+_REWRITES: dict[Any, Callable[..., Any]] = {}
+
+
+def register_function(function: Any, rewrite: Callable[..., Any]) -> None:
+    """Register what a function stands for, so that expressions with it can be lowered, on every backend.
+
+    Parameters
+    ----------
+    function : subclass of sympy.Function, or an undefined function ``sympy.Function("g")``
+    rewrite : callable
+        Takes the arguments as sympy expressions and returns an expression of functions that can be lowered.
+
+    Raises
+    ------
+    TypeError
+        If the function is no sympy function, or ``rewrite`` cannot be called.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from diagrams.symbols import symbol
+    >>> sech, x = sympy.Function("sech_of_mine"), symbol("x")
+    >>> register_function(sech, lambda z: 1 / sympy.cosh(z))
+    >>> lower(sech(x) ** 2, arguments=(x,), backend="numpy")(0.0)
+    array(1.)
+    """
+    if not (isinstance(function, type) and issubclass(function, sympy.Function)):
+        raise TypeError(f"the function must be a sympy function, such as sympy.airyai, got {function!r}")
+    if not callable(rewrite):
+        raise TypeError(f"rewrite must be a function of the arguments, got {rewrite!r}")
+    _REWRITES[function] = rewrite
+
+
+def _rewritten(expression: Expr) -> Expr:
+    """Return an expression without registered functions, which may stand for one another."""
+    for _ in range(len(_REWRITES)):
+        used = [function for function in _REWRITES if expression.has(function)]
+        if not used:
+            break
+        for function in used:
+            expression = expression.replace(function, lambda *a, f=function: sympy.sympify(_REWRITES[f](*a)))
+    return expression
+
+
 def _expression(target: Any) -> Expr:
+    return _rewritten(_plain_expression(target))
+
+
+def _plain_expression(target: Any) -> Expr:
     if isinstance(target, Correlator):
         return target.expr
     if isinstance(target, Series):

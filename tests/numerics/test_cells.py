@@ -51,10 +51,11 @@ EXPORTED = {
         "grid_amplitude", "grid_amplitudes", "ground_state_energies", "input_symmetry_test",
         "interacting_values", "load_fashion_mnist", "lower", "lower_derivatives", "naturalness",
         "oscillator_correlators", "point_action", "published_inputs", "published_net", "random_elements",
-        "read_idx", "rg_flow", "run_couplings", "sample_interacting", "sampled_tangent_kernels",
-        "schwinger_dyson_test", "six_point_prediction", "symmetry_breaking", "symmetry_test",
-        "tangent_kernel", "tangent_kernel_symmetry", "train_ensemble", "training_claims", "usable_gpu",
-        "vertex_amplitude", "vertex_integral", "vertex_integrals", "violation_order", "width_study",
+        "read_idx", "register_function", "rg_flow", "run_couplings", "sample_interacting",
+        "sampled_tangent_kernels", "schwinger_dyson_test", "six_point_prediction", "symmetry_breaking",
+        "symmetry_test", "tangent_kernel", "tangent_kernel_symmetry", "train_ensemble", "training_claims",
+        "usable_gpu", "vertex_amplitude", "vertex_integral", "vertex_integrals", "violation_order",
+        "width_study",
     ],
 }  # fmt: skip
 

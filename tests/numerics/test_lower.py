@@ -324,3 +324,24 @@ def test_cuda_source_needs_no_gpu():
 def test_poles_are_infinite_without_warnings():
     values = [lower(1 / X, arguments=[X], backend=b)(np.array([0.0, 2.0])) for b in CPU]
     np.testing.assert_array_equal(values, [[np.inf, 0.5]] * 2)
+
+
+def test_a_registered_function_is_what_it_stands_for():
+    """On both processors and in CUDA; functions may stand for one another."""
+    from numerics.lower import register_function
+
+    outer, inner = sympy.Function("outer_of_mine"), sympy.Function("inner_of_mine")
+    with pytest.raises(ValueError, match="register_function"):
+        lower(outer(X), arguments=(X,))
+    register_function(outer, lambda z: inner(z, 2) + 1)
+    register_function(inner, lambda z, n: sympy.exp(-n * z**2))
+    x = np.linspace(-1, 1, 5)
+    for backend in CPU:
+        kernel = lower(outer(X) * Y, arguments=(X, Y), backend=backend)
+        np.testing.assert_allclose(kernel(x, 3.0), 3 * (np.exp(-2 * x**2) + 1), rtol=1e-14)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(kernel))(x, 3.0), kernel(x, 3.0))
+    assert "exp" in cuda_source(outer(X), arguments=(X,))
+    with pytest.raises(TypeError, match="sympy function"):
+        register_function("airyai", lambda z: z)
+    with pytest.raises(TypeError, match="rewrite"):
+        register_function(outer, 3)
