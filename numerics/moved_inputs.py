@@ -19,38 +19,22 @@ from numerics.ensemble import Ensemble
 from numerics.group_elements import random_elements
 from numerics.kernels import index_tuples
 from numerics.points import as_points
-from numerics.symmetry_tests import THRESHOLD, OrderTest, hotelling
+from numerics.symmetry_tests import InvarianceTest, OrderTest, hotelling
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class InputSymmetryTest:
+class InputSymmetryTest(InvarianceTest):
     """Whether measured correlators are invariant under maps of the inputs.
 
     Parameters
     ----------
-    group : Group
-    n_nets : int
-    orders : tuple of OrderTest
     moved : array (n_elements, n_points, input_dim)
         Where the points were taken.
     """
 
-    group: Group
-    n_nets: int
-    orders: tuple[OrderTest, ...]
     moved: Floats
-
-    @property
-    def max_sigma(self) -> float:
-        """The most significant violation."""
-        return max(o.sigma for o in self.orders)
-
-    @property
-    def holds(self) -> bool:
-        """True if no order is violated by 5 sigma; a symmetry may be broken by less than the networks can show."""
-        return self.max_sigma < THRESHOLD
 
     def __str__(self) -> str:
         lines = [f"{self.group} on the inputs of {self.n_nets} networks: {'compatible' if self.holds else 'broken'}"]

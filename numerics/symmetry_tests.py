@@ -56,25 +56,19 @@ class OrderTest:
 
 
 @dataclass(frozen=True, eq=False)
-class SymmetryTest:
-    """Whether measured correlators are invariant.
+class InvarianceTest:
+    """Tests of several orders, and the verdict.
 
     Parameters
     ----------
     group : Group
     n_nets : int
     orders : tuple of OrderTest
-    mean_shift, root_mean_square, delta : dict from n to float
-        mu_M and sigma_M of :math:`M_n = R \\cdots R\\, G^{(n)} - G^{(n)}` over sampled elements and components, and the
-        error delta M_n from ten chunks of networks, as in arXiv:2106.00694, appendix C.
     """
 
     group: Group
     n_nets: int
     orders: tuple[OrderTest, ...]
-    mean_shift: dict[int, float]
-    root_mean_square: dict[int, float]
-    delta: dict[int, float]
 
     @property
     def max_sigma(self) -> float:
@@ -85,6 +79,22 @@ class SymmetryTest:
     def holds(self) -> bool:
         """True if no order is violated by 5 sigma; a symmetry may be broken by less than the networks can show."""
         return self.max_sigma < THRESHOLD
+
+
+@dataclass(frozen=True, eq=False)
+class SymmetryTest(InvarianceTest):
+    """Whether measured correlators are invariant under maps of the outputs.
+
+    Parameters
+    ----------
+    mean_shift, root_mean_square, delta : dict from n to float
+        mu_M and sigma_M of :math:`M_n = R \\cdots R\\, G^{(n)} - G^{(n)}` over sampled elements and components, and the
+        error delta M_n from ten chunks of networks, as in arXiv:2106.00694, appendix C.
+    """
+
+    mean_shift: dict[int, float]
+    root_mean_square: dict[int, float]
+    delta: dict[int, float]
 
     def __str__(self) -> str:
         lines = [f"{self.group} on the outputs of {self.n_nets} networks: {'compatible' if self.holds else 'broken'}"]

@@ -28,8 +28,7 @@ def potential_flow(top, dimension, components=1):
 
 
 class TestAgainstTheLocalPotential:
-    @pytest.mark.parametrize("top", [4, 6, 8])
-    @pytest.mark.parametrize("dimension", [D, 3])
+    @pytest.mark.parametrize(("top", "dimension"), [(4, D), (6, D), (8, 3)])
     def test_one_component(self, top, dimension):
         found = momentum_shell_flow(phi_n(4, coupling=symbol("g_4")), dimension, max_fields=top).flow
         for coupling, expected in potential_flow(top, dimension).items():

@@ -11,8 +11,7 @@ COS = cos_net().at(N=3, sigma_w0=1, sigma_w1=1)
 RELU = relu_net(input_dim=2).at(N=10, sigma_w0=1, sigma_w1=1, sigma_b0=1)
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_proved_symmetries_are_compatible(seed):
+def test_proved_symmetries_are_compatible():
     for net, group, x in (
         (COS, Translation(1), X1),
         (COS, Euclidean(1), X1),
@@ -21,7 +20,8 @@ def test_proved_symmetries_are_compatible(seed):
         (RELU, Permutation(2), X2),
     ):
         assert net.symmetry(group, acting_on="inputs").holds
-        assert input_symmetry_test(Ensemble(net, n_nets=4000, seed=seed), group, x, seed=seed).holds
+        for seed in range(2):
+            assert input_symmetry_test(Ensemble(net, n_nets=2000, seed=seed), group, x, elements=2, seed=seed).holds
 
 
 def test_translations_of_the_gauss_net_break_at_four_points():

@@ -174,7 +174,7 @@ def test_shown():
 
 
 def test_claims_hold_and_the_control_does_not():
-    claims = duality_claims(n_nets=2000, seed=3)
+    claims = duality_claims(n_nets=1500, seed=3)
     assert {c.name for c in claims} == {"C1", "C2", "C3", "C6"}
     assert all(c.holds for c in claims), "\n".join(map(str, claims))
     assert published_outputs(50, shift=0.2).readout.moment(1) ** 2 == sympy.Rational(1, 25) * 50
@@ -187,7 +187,7 @@ class TestCommandLine:
         assert main(["symmetry", "prove", "--net", "gauss", "--group", "T"]) == 1
         assert "4-point function changes" in capsys.readouterr().out
 
-    @pytest.mark.parametrize("group", ["O", "SO", "U", "SU", "Sp", "S"])
+    @pytest.mark.parametrize("group", ["O", "U", "Sp", "S"])
     def test_test(self, group, capsys):
         options = ["--outputs", "4", "--group", group, "--nets", "2000", "--json"]
         assert main(["symmetry", "test", "--net", "relu", *options]) == 0
