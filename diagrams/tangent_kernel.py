@@ -25,6 +25,7 @@ from diagrams.custom_feature import CustomFeature
 from diagrams.distributions import Distribution, Gaussian
 from diagrams.features import LinearInputFeature
 from diagrams.half_spaces import half_space_probability
+from diagrams.latex import equation_lines
 from diagrams.scalar_feature import ScalarFeature
 from diagrams.symbols import coordinates
 from diagrams.typing import Expr, Point, PointLike
@@ -135,11 +136,16 @@ class TangentKernel:
         """The average for one output at ``x_1`` and ``x_2``."""
         return self.mean(*(coordinates(i, self.net.input_dim) for i in (1, 2)))
 
-    def to_latex(self) -> str:
-        """Return the average in LaTeX."""
+    @property
+    def head(self) -> str:
+        """The left-hand side in LaTeX."""
         points = "; ".join(", ".join(map(sympy.latex, coordinates(i, self.net.input_dim))) for i in (1, 2))
         delta = "" if self.net.output_dim == 1 else r"_{aa}"
-        return rf"\mathbb{{E}}\,\Theta{delta}({points}) = {sympy.latex(self.expr)}"
+        return rf"\mathbb{{E}}\,\Theta{delta}({points})"
+
+    def to_latex(self) -> str:
+        """Return the average in LaTeX."""
+        return f"{self.head} = {sympy.latex(self.expr)}"
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.to_latex()}$"
@@ -148,6 +154,12 @@ class TangentKernel:
         return f"E Theta of {self.net} ({self.parametrisation} parametrisation) = {self.expr}"
 
     __repr__ = __str__
+
+
+@equation_lines.register(TangentKernel)
+def _(obj: TangentKernel, terms_per_line: int) -> list[str]:
+    first, *others = equation_lines(obj.expr, terms_per_line)
+    return [f"{obj.head} ={{}} {first}", *others]
 
 
 def _bias_scale(kernel: TangentKernel, feature: LinearInputFeature) -> Expr:

@@ -18,6 +18,7 @@ from diagrams import (
     relu_net,
     scalar_net,
     symbol,
+    write_tex,
 )
 from numerics import (
     Ensemble,
@@ -168,7 +169,9 @@ def test_bad_input():
         cos_net(input_dim=sympy.Symbol("d", positive=True, integer=True)).tangent_kernel()
 
 
-def test_shown():
+def test_shown(tmp_path):
+    write_tex(tmp_path / "kernel.tex", relu_net(input_dim=2).tangent_kernel("ntk"))
+    assert (tmp_path / "kernel.tex").read_text().count(r"\\") > 1  # broken over lines
     assert r"\mathbb{E}\,\Theta(" in cos_net().tangent_kernel().to_latex()
     assert "parametrisation" in str(erf_net().tangent_kernel("ntk"))
 
