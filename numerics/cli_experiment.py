@@ -115,9 +115,10 @@ def _networks(arguments: argparse.Namespace) -> tuple[Any, Any]:
 
 def _method(arguments: argparse.Namespace) -> dict[str, str]:
     """Return how networks are measured: the lognormal tails of the Gauss-net are out of reach for whole networks."""
-    if arguments.method is None:
-        return {"method": "neuron", "sampling": "importance"} if arguments.net == "gauss" else {"method": "network"}
-    return {"method": arguments.method}
+    method = arguments.method or ("neuron" if arguments.net == "gauss" else "network")
+    if method == "neuron" and arguments.net == "gauss":
+        return {"method": method, "sampling": "importance"}
+    return {"method": method}
 
 
 def _measured(arguments: argparse.Namespace, net: Any, x: Any, max_points: int) -> Any:

@@ -52,7 +52,7 @@ def _run(arguments: argparse.Namespace) -> int:
         data = load_fashion_mnist(arguments.data, any_files=arguments.any_files)
         grid = accuracy_grid(data, settings, folder=arguments.out)
         claims = training_claims(grid)
-    except (CheckpointError, FileNotFoundError, ImportError, ValueError) as error:
+    except (ArithmeticError, CheckpointError, FileNotFoundError, ImportError, ValueError) as error:
         print(f"nnft fashion: {error}", file=sys.stderr)
         return 2
     result = {**grid.to_dict(), "claims": [asdict(c) for c in claims]}

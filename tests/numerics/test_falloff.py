@@ -163,3 +163,17 @@ class TestCommandLine:
         monkeypatch.setattr(sys.modules["numerics.compare"], "compare", lambda _, measured: right(wrong, measured))
         assert main(["experiment", "couplings", "--nets", "100000"]) == 1
         assert "FAIL" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("given", [(), ("--method", "neuron")], ids=["default", "named"])
+def test_gauss_neurons_are_drawn_by_importance(given, monkeypatch, capsys):
+    seen = {}
+
+    def stop(*arguments, **options):
+        seen.update(options)
+        raise ValueError("seen enough")
+
+    monkeypatch.setattr("numerics.falloff.fall_off", stop)
+    assert main(["experiment", "falloff", "--net", "gauss", *given]) == 2
+    assert (seen["method"], seen["sampling"]) == ("neuron", "importance")
+    assert "seen enough" in capsys.readouterr().err

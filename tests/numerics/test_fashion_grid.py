@@ -84,3 +84,13 @@ def test_command_without_images(tmp_path, capsys):
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "zalandoresearch" in captured.err
+
+
+def test_command_says_when_training_diverges(monkeypatch, capsys):
+    def diverge(*arguments, **options):
+        raise FloatingPointError("a loss is not finite at step 3: take a smaller learning rate")
+
+    monkeypatch.setattr("numerics.fashion_mnist.load_fashion_mnist", lambda *a, **k: None)
+    monkeypatch.setattr("numerics.fashion_grid.accuracy_grid", diverge)
+    assert main(["fashion"]) == 2
+    assert "smaller learning rate" in capsys.readouterr().err
