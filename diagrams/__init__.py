@@ -7,9 +7,9 @@ Every name is imported when it is first used, so that counting and enumerating d
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from diagrams.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from diagrams.action_round_trip import recovered_couplings
@@ -402,18 +402,4 @@ _MODULES = {
     "vector_theory": ("o_n_theory",),
     "wave_packets": ("WavePackets",),
 }
-_HOME = {name: module for module, names in _MODULES.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-        globals()[name] = value
-        return value
-    if not name.startswith("_") and find_spec(f"{__name__}.{name}"):
-        return import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+lazy_names(__name__, _MODULES)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from diagrams.architectures import Architecture, erf_net, gauss_net, relu_net
+if TYPE_CHECKING:
+    from diagrams.architectures import Architecture
 
 WIDTHS = (2, 3, 4, 5, 10, 20, 50, 100, 500, 1000)
 NETS = ("erf", "gauss", "relu")
@@ -37,6 +39,8 @@ def published_net(name: str, input_dim: int = 1, *, width: int | None = None) ->
     >>> print(published_net("relu", width=20))
     relu_net(input_dim=1).at(N=20, sigma_w0=1, sigma_w1=1)
     """
+    from diagrams.architectures import erf_net, gauss_net, relu_net
+
     _check(name)
     if name == "relu":
         net = relu_net(input_dim=input_dim, hidden_bias=False).at(sigma_w0=1, sigma_w1=1)

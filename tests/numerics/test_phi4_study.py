@@ -12,10 +12,11 @@ from diagrams import phi4, phi4_net
 from diagrams.engineering import deform
 from diagrams.interactions import LocalInteraction
 from diagrams.regions import Box
+from numerics import cli_phi4
 from numerics.cli_phi4 import add_parser
 from numerics.finite_box import correlator_values
 from numerics.oscillator import oscillator_correlators
-from numerics.phi4 import width_study
+from numerics.phi4 import SAMPLERS, width_study
 
 POINTS = [[0.0], [0.5]]
 
@@ -147,7 +148,7 @@ def test_wrong_usage(arguments, capsys):
 
 def test_the_command_fails_with_a_wrong_reference(monkeypatch, capsys):
     """Networks against an oscillator of twice the coupling: exit status 1."""
-    import numerics.cli_phi4 as command
+    import numerics.phi4_report as command
 
     def wrong(x, *, coupling, **rest):
         return oscillator_correlators(x, coupling=2 * coupling, **rest)
@@ -155,6 +156,25 @@ def test_the_command_fails_with_a_wrong_reference(monkeypatch, capsys):
     monkeypatch.setattr(command, "oscillator_correlators", wrong)
     assert _run(*SMALL, "--points", "0") == 1
     assert "VERDICT: FAIL" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("sampler", ["auto", "hmc"])
+def test_the_sampler_asked_for_is_used(sampler, monkeypatch):
+    import numerics.phi4_report as report
+
+    asked = []
+
+    def found(net, points, *, method, **rest):
+        asked.append(method)
+        raise ValueError("enough")
+
+    monkeypatch.setattr(report, "width_study", found)
+    assert _run("--sampler", sampler) == 2
+    assert asked == [sampler]
+
+
+def test_help_offers_every_sampler():
+    assert cli_phi4.SAMPLERS == SAMPLERS
 
 
 def test_help_has_an_example(capsys):
