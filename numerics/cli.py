@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import sys
 from collections.abc import Sequence
@@ -12,19 +13,34 @@ from pathlib import Path
 from typing import Any
 
 from numerics.backends import BACKENDS, usable_gpu
+from numerics.cli_action import add_parser as add_action
+from numerics.cli_check import add_parser as add_check
+from numerics.cli_enumerate import add_parser as add_enumerate
 from numerics.cli_experiment import add_parser as add_experiment
 from numerics.cli_fashion import add_parser as add_fashion
 from numerics.cli_phi4 import add_parser as add_phi4
 from numerics.cli_symmetry import add_parser as add_symmetry
 
+SHELLS = ("bash", "zsh", "fish", "powershell")
+_BROKEN_PIPE = 128 + 13  # as a shell reports SIGPIPE
 _PACKAGES = ("nnft", "sympy", "networkx", "numpy", "scipy", "numba", "opt_einsum", "xarray", "matplotlib")
 _OPTIONAL = ("cupy-cuda12x", "cupy-cuda13x", "distributed", "jax", "optax")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status (0 fine, 1 a check failed, 2 wrong usage)."""
-    arguments = _parser().parse_args(argv)
-    status: int = arguments.run(arguments)
+    parser = _parser()
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks for completions
+        import argcomplete
+
+        argcomplete.autocomplete(parser)
+    arguments = parser.parse_args(argv)
+    try:
+        status: int = arguments.run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # as in "nnft ... | head": whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
     return status
 
 
@@ -48,14 +64,37 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.add_argument("--json", action="store_true", help="print the results as JSON on standard output")
     demo.set_defaults(run=_demo)
+    add_enumerate(commands)
+    add_action(commands)
+    add_check(commands)
     add_experiment(commands)
     add_fashion(commands)
     add_phi4(commands)
     add_symmetry(commands)
-    info = commands.add_parser("info", help="versions and backends found", description="Versions and backends found.")
+    info = commands.add_parser(
+        "info",
+        help="versions, backends found, folders of caches",
+        description="Versions of the package and its dependencies, backends that work here, folders of caches.",
+        epilog="example: nnft info --json",
+    )
     info.add_argument("--json", action="store_true", help="print as JSON")
     info.set_defaults(run=_info)
+    completion = commands.add_parser(
+        "completion",
+        help="completion of commands and options for a shell",
+        description="Print the script that completes commands and options of nnft in a shell.",
+        epilog="example: nnft completion bash >> ~/.bash_completion",
+    )
+    completion.add_argument("shell", choices=SHELLS, help="the shell")
+    completion.set_defaults(run=_completion)
     return parser
+
+
+def _completion(arguments: argparse.Namespace) -> int:
+    from argcomplete.shell_integration import shellcode
+
+    print(shellcode(["nnft"], shell=arguments.shell))
+    return 0
 
 
 def _demo(arguments: argparse.Namespace) -> int:
@@ -78,6 +117,8 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 def collect_info() -> dict[str, Any]:
     """Return versions of the package and its dependencies, and whether each backend can be used."""
+    from numerics._codegen import cache_directory
+
     versions = {name: _version(name) for name in _PACKAGES}
     versions |= {name: v for name in _OPTIONAL if (v := _version(name)) is not None}
     usable = {name: name != "cupy" or usable_gpu() for name in BACKENDS}
@@ -86,7 +127,15 @@ def collect_info() -> dict[str, Any]:
         "machine": platform.machine(),
         "versions": versions,
         "backends": usable,
+        "caches": {"generated kernels": str(cache_directory()), "compiled code": compiled_code_directory()},
     }
+
+
+def compiled_code_directory() -> str:
+    """Return the folder in which numba keeps the compiled generator of diagrams."""
+    from diagrams._orderly import skeletons
+
+    return str(skeletons.stats.cache_path)
 
 
 def _version(name: str) -> str | None:
@@ -104,5 +153,7 @@ def _info(arguments: argparse.Namespace) -> int:
     print(f"python {info['python']} on {info['machine']}")
     for name, version in info["versions"].items():
         print(f"  {name:<14} {version}")
+    for name, place in info["caches"].items():
+        print(f"cache of {name}: {place}")
     print("backends: " + ", ".join(f"{name} {'yes' if ok else 'no'}" for name, ok in info["backends"].items()))
     return 0

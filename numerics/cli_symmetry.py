@@ -8,7 +8,8 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-NETS = ("cos", "erf", "gauss", "linear", "relu")
+from numerics.cli_options import add_network, guarded, network
+
 GROUPS = ("O", "SO", "U", "SU", "Sp", "S", "T", "E")
 _EXAMPLE = "example: nnft symmetry prove --net gauss --group T"
 
@@ -43,8 +44,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:  # type: ignore[ty
         description="Measure the claims. Exit status 1 if one fails.",
     )
     for kind in (prove, test):
-        kind.add_argument("--net", choices=NETS, default="cos", help="network (default: cos)")
-        kind.add_argument("--dim", type=int, default=1, help="dimension of inputs (default: 1)")
+        add_network(kind)
         kind.add_argument("--outputs", type=int, default=1, help="number of outputs (default: 1)")
         kind.add_argument("--group", choices=GROUPS, required=True,
                           help="orthogonal, unitary, symplectic, permutations, translations, Euclidean")  # fmt: skip
@@ -56,19 +56,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:  # type: ignore[ty
         kind.add_argument("--seed", type=int, default=0, help="seed (default: 0)")
     for kind, run in ((prove, _prove), (test, _test), (claims, _claims)):
         kind.add_argument("--json", action="store_true", help="print the results as JSON on standard output")
-        kind.set_defaults(run=_guarded(run))
-
-
-def _guarded(run: Any) -> Any:
-    def guarded(arguments: argparse.Namespace) -> int:
-        try:
-            status: int = run(arguments)
-        except (TypeError, ValueError) as error:
-            print(f"nnft symmetry: {error}", file=sys.stderr)
-            return 2
-        return status
-
-    return guarded
+        kind.set_defaults(run=guarded("symmetry", run))
 
 
 def _group(name: str, size: int) -> Any:
@@ -83,15 +71,8 @@ def _group(name: str, size: int) -> Any:
     return made[name](size) if name in made else groups.Orthogonal(size, special=name == "SO")
 
 
-def _network(arguments: argparse.Namespace, **options: Any) -> Any:
-    import diagrams
-
-    net = getattr(diagrams, f"{arguments.net}_net")
-    return net(input_dim=arguments.dim, output_dim=arguments.outputs, **options)
-
-
 def _prove(arguments: argparse.Namespace) -> int:
-    net = _network(arguments)
+    net = network(arguments, output_dim=arguments.outputs)
     inputs = arguments.on == "inputs" or arguments.group in ("T", "E") or arguments.outputs == 1
     size = arguments.dim if inputs and arguments.on != "outputs" else arguments.outputs
     verdict = net.symmetry(_group(arguments.group, size), acting_on=arguments.on)
@@ -116,7 +97,9 @@ def _test(arguments: argparse.Namespace) -> int:
     from numerics.ensemble import Ensemble
     from numerics.symmetry_tests import symmetry_test
 
-    net = _network(arguments, mean_w1=sympy.nsimplify(arguments.mean) * sympy.sqrt(arguments.width))
+    net = network(
+        arguments, output_dim=arguments.outputs, mean_w1=sympy.nsimplify(arguments.mean) * sympy.sqrt(arguments.width)
+    )
     names = {s.name for s in net.feature.free_symbols} | {"sigma_w1"}
     net = net.at(N=arguments.width, **dict.fromkeys(sorted(names), 1))
     x = 0.01 * np.linspace(-1, 1, 2)[:, None] * np.ones(arguments.dim)
