@@ -10,6 +10,7 @@ from functools import lru_cache
 import networkx as nx
 import numpy as np
 
+from diagrams._planar_layout import planar_positions
 from diagrams._stress import (
     Positions,
     Reals,
@@ -30,6 +31,8 @@ BLOB_RADIUS = 0.22
 _LEG, _LOOP, _GAP = 0.75, 0.55, 0.8
 _CLEARANCE = 0.42
 _GOLDEN = 2.399963
+_STEPS, _SWEEPS = (0.5, 0.25, 0.12, 0.06), 6
+_TOLERATED = 14.0  # ugliness of one crossing and a little more
 _RIGHT_LEFT = {1: (np.pi,), 2: (np.pi, 0.0), 3: (np.pi, -np.pi / 3, np.pi / 3)}
 _CORNERS = (0.75 * np.pi, -0.75 * np.pi, -0.25 * np.pi, 0.25 * np.pi)
 
@@ -102,10 +105,59 @@ def _component(skeleton: Skeleton) -> Positions:
     settled = relax(z[None], skeleton, sweeps=100)[0]
     before, after = _score(np.array([z, settled]), skeleton)
     z = settled if after < before + 3.0 else z  # less than a new crossing or a leg shut in
-    z = _cornered(_oriented(z, skeleton), skeleton)
+    z = _polished(_cornered(_oriented(z, skeleton), skeleton), skeleton)
+    z = _uncrossed(z, skeleton) if _n_crossings(z, skeleton) else z
+    return z if skeleton.n_legs == 2 else z - 1j * (z.imag.max() + z.imag.min()) / 2
+
+
+def _polished(z: Positions, skeleton: Skeleton) -> Positions:
     for _ in range(2):
         z = symmetrised(_upright(separate(symmetrised(z, skeleton), skeleton, _CLEARANCE), skeleton), skeleton)
-    return z if skeleton.n_legs == 2 else z - 1j * (z.imag.max() + z.imag.min()) / 2
+    return z
+
+
+def _uncrossed(z: Positions, skeleton: Skeleton) -> Positions:
+    """Return a layout with fewer crossings where the component can be drawn so, the given one where not.
+
+    Four labelled legs keep 1, 2 left of 3, 4 at the price of one crossing, as in a u-channel, but not of more.
+    """
+    orders = _leg_orders(skeleton)
+    kept = 2 if skeleton.n_legs == 4 and skeleton.labelled else len(orders)
+    found = planar_positions(skeleton, orders[:kept])
+    if found is None and kept < len(orders) and _score(z[None], skeleton)[0] > _TOLERATED:
+        found = planar_positions(skeleton, orders[kept:])
+    if found is None:
+        return z
+    better = _climbed(_level(_oriented(found, skeleton), skeleton), skeleton)
+    candidates = np.array([z, _polished(better, skeleton), better])
+    return candidates[int(np.argmin(_score(candidates, skeleton)))]
+
+
+def _climbed(z: Positions, skeleton: Skeleton) -> Positions:
+    """Return the layout after moves of single nodes that make it less ugly, from large steps to small ones."""
+    directions = np.exp(2j * np.pi * np.arange(12) / 12)
+    z = z.copy()
+    for step in np.repeat(_STEPS, _SWEEPS):
+        for i in range(skeleton.size):
+            moves = np.append(step * directions, 0.0)
+            if skeleton.n_legs == 2 and i < 2:
+                moves = moves.real.astype(np.complex128)
+            trials = np.repeat(z[None], len(moves), axis=0)
+            trials[:, i] += moves
+            z = trials[int(np.argmin(_score(trials, skeleton)))]
+    return z
+
+
+def _level(z: Positions, skeleton: Skeleton) -> Positions:
+    """Return the layout with both legs of two at the same height, the first on the left."""
+    if skeleton.n_legs != 2:
+        return z
+    z = (z - z[0]) * (z[1] - z[0]).conjugate() / abs(z[1] - z[0])
+    return z.conjugate() if z.imag.sum() < 0 else z
+
+
+def _n_crossings(z: Positions, skeleton: Skeleton) -> int:
+    return int(crossings(z[None], disjoint_pairs(skeleton.lines))[0])
 
 
 def _score(z: Positions, skeleton: Skeleton) -> Reals:
@@ -146,8 +198,7 @@ def _leg_orders(skeleton: Skeleton) -> list[list[int]]:
     if n < 4:
         return [list(range(n))]
     if n == 4:
-        orders = [[0, 1, 3, 2], [0, 1, 2, 3]]
-        return orders if skeleton.labelled else [*orders, [0, 2, 3, 1], [0, 2, 1, 3], [0, 3, 2, 1], [0, 3, 1, 2]]
+        return [[0, 1, 3, 2], [0, 1, 2, 3], [0, 2, 3, 1], [0, 2, 1, 3], [0, 3, 2, 1], [0, 3, 1, 2]]
     net = nx.Graph(skeleton.lines)
     by_depth = [node for node in nx.dfs_preorder_nodes(net, 0) if node < n]
     net.add_edges_from(("outside", leg) for leg in range(n))
@@ -162,7 +213,8 @@ def _starts(skeleton: Skeleton) -> Positions:
     angles = _RIGHT_LEFT.get(n, _CORNERS if n == 4 else tuple(np.pi - 2 * np.pi * np.arange(n) / max(n, 1)))
     radius = 0.5 * float(skeleton.ideal.max())
     rows = []
-    for order in _leg_orders(skeleton):
+    orders = _leg_orders(skeleton)
+    for order in orders[: 2 if n == 4 and skeleton.labelled else None]:
         centre = np.zeros(size, dtype=np.complex128)
         for leg, angle in zip(order, angles, strict=False):
             centre[leg] = radius * np.exp(1j * angle)

@@ -20,6 +20,7 @@ PLAIN, WAVY = "solid", "wavy"
 _PATTERNS = ("solid", "dashed", "dotted", "dashdot", "densely dashed", "densely dotted")
 _WAVY_FIELDS = frozenset({"A", "photon", "gamma"})
 _LOOP_RADIUS, _LOOP_REACH, _LABEL_GAP = 0.3, 0.68, 0.24
+_LOOP_SIZES, _LOOP_CLEARANCE, _FAR = (1.0, 0.8, 0.65, 0.5), 0.1, np.array([1e6 + 0j])
 _BUNDLE_ANGLES = {2: 50.0, 3: 68.0}
 _HALF_WAVE, _AMPLITUDE = 0.11, 0.06
 _ROOM_ENOUGH = 2.9  # nearly a half-plane: a wider gap is no better for a self-loop
@@ -247,13 +248,16 @@ def _arrow(graph: FeynmanGraph, u: int, v: int, points: Curve) -> tuple[complex,
 
 def _self_loops(graph: FeynmanGraph, places: tuple[complex, ...], open_lines: list[Stroke]) -> list[Stroke]:
     styles = line_styles(graph)
-    strokes = []
+    strokes: list[Stroke] = []
     for vertex in graph.vertices:
         loops = [f for u, v, f in _lines(graph) if u == v == vertex]
         tangents = [t for s in open_lines for t in _tangents(s, vertex)]
         blob = BLOB_RADIUS if graph.kinds[vertex - graph.n_legs] == CORRELATOR else 0.0
         for f, (angle, room) in zip(loops, _loop_directions(tangents, len(loops)), strict=True):
-            stroke, reach = _loop(vertex, places[vertex], unit := complex(np.exp(1j * angle)), room, blob)
+            unit = complex(np.exp(1j * angle))
+            others = np.concatenate([s.samples() for s in (*open_lines, *strokes) if vertex not in s.nodes] or [_FAR])
+            others = np.concatenate([others, [z for k, z in enumerate(places) if k != vertex]])
+            stroke, reach = _fitting_loop(vertex, places[vertex], unit, room, blob, others)
             arrow = (places[vertex] + reach * unit, 1j * unit) if f in graph.directed else None
             strokes.append(stroke._replace(style=styles[f], arrow=arrow))
     return strokes
@@ -296,13 +300,30 @@ def _loop_directions(tangents: list[float], n_loops: int) -> list[tuple[float, f
     ]
 
 
-def _loop(vertex: int, place: complex, unit: complex, room: float, blob: float) -> tuple[Stroke, float]:
+def _fitting_loop(
+    vertex: int, place: complex, unit: complex, room: float, blob: float, others: Samples
+) -> tuple[Stroke, float]:
+    """Return the largest self-loop that keeps clear of all else, and its reach."""
+    for size in _LOOP_SIZES:
+        stroke, reach = _loop(vertex, place, unit, room, blob, size)
+        if np.abs(stroke.samples()[:, None] - others).min() > _LOOP_CLEARANCE and not _surrounds(stroke, others):
+            break
+    return stroke, reach
+
+
+def _surrounds(stroke: Stroke, others: Samples) -> bool:
+    """Return True if something lies inside a round self-loop."""
+    return bool(stroke.radius) and bool((np.abs(others - stroke.points[0]) < stroke.radius).any())
+
+
+def _loop(vertex: int, place: complex, unit: complex, room: float, blob: float, size: float) -> tuple[Stroke, float]:
     """Return a circle touching the vertex, or a petal where other lines leave less than a half-plane, and its reach."""
     if room > np.radians(80):
-        centre = complex(place + (_LOOP_RADIUS + 0.5 * blob) * unit)
-        return Stroke((vertex, vertex), (centre,), _LOOP_RADIUS), 2 * _LOOP_RADIUS + 0.5 * blob
+        radius = size * _LOOP_RADIUS
+        centre = complex(place + (radius + 0.5 * blob) * unit)
+        return Stroke((vertex, vertex), (centre,), radius), 2 * radius + 0.5 * blob
     opening = min(0.75 * room, np.radians(55))
-    reach = _LOOP_REACH + 0.6 * blob
+    reach = size * _LOOP_REACH + 0.6 * blob
     handle = reach / (0.75 * np.cos(opening)) * unit
     out, back = place + handle * np.exp(-1j * opening), place + handle * np.exp(1j * opening)
     return Stroke((vertex, vertex), (place, complex(out), complex(back), place)), reach

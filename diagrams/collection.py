@@ -306,6 +306,12 @@ class Diagrams(Sequence[FeynmanGraph]):
         path.write_text(gallery_svg(self, columns=columns), encoding="utf-8")
         return path
 
+    def plot(self, *, columns: int = 6, limit: int = 48) -> Any:
+        """Draw the first ``limit`` diagrams with matplotlib; returns the figure, see :mod:`diagrams.axes`."""
+        from diagrams.axes import plot_gallery
+
+        return plot_gallery(self, columns=columns, limit=limit)
+
     def _repr_html_(self) -> str:
         from diagrams.draw import gallery_html
 

@@ -1,6 +1,7 @@
 """Pictures of diagrams: SVG for notebooks and files, plain TikZ for papers, galleries of both.
 
-SVG and TikZ are written from one and the same :class:`diagrams._strokes.Drawing`, so they agree. The fraction under a
+SVG, TikZ and matplotlib (:mod:`diagrams.axes`) are made from one and the same :class:`diagrams._strokes.Drawing`, so
+they agree. The fraction under a
 diagram is 1 over the symmetry factor with labelled legs; for exchangeable legs ``× m`` says how many labelled diagrams
 the picture stands for, so that their product is the weight in the labelled correlator.
 """
@@ -15,7 +16,7 @@ from xml.sax.saxutils import escape
 from diagrams._strokes import Curve, Drawing, Stroke, Vertex, drawing
 from diagrams.graph import FeynmanGraph
 
-_DASHES = {
+DASHES = {
     "dashed": (5, 3),
     "dotted": (1, 2.5),
     "dashdot": (6, 2.5, 1, 2.5),
@@ -23,7 +24,7 @@ _DASHES = {
     "densely dotted": (1, 1.5),
 }
 _TIKZ_STYLES = {"dashdot": "dash dot", "solid": "", "wavy": ""}
-_INK, _PAPER, _SHADE = "#1a1a1a", "#ffffff", "#d5d9e0"
+INK, SHADE, _PAPER = "#1a1a1a", "#d5d9e0", "#ffffff"
 _SERIF = "font-family='Latin Modern Roman,STIX Two Text,Times New Roman,serif'"
 _ARROW = 0.1
 _LEGEND = "dot: interaction vertex; shaded, r: connected r-point function"
@@ -153,7 +154,7 @@ def gallery_svg(diagrams: Iterable[FeynmanGraph], *, columns: int = 6) -> str:
     if _has_both_kinds(graphs):
         high += 40
         lines = zip((high - 26, high - 10), _LEGEND.split("; "), strict=True)
-        legend = "".join(f"<text x='8' y='{y}' font-size='12' fill='{_INK}' {_SERIF}>{t}</text>" for y, t in lines)
+        legend = "".join(f"<text x='8' y='{y}' font-size='12' fill='{INK}' {_SERIF}>{t}</text>" for y, t in lines)
     placed = "\n".join(
         f"<g transform='translate({6 + 166 * (k % columns)} {6 + 166 * (k // columns)})'>{card}</g>"
         for k, card in enumerate(cards)
@@ -201,7 +202,7 @@ def _tex_cell(graph: FeynmanGraph) -> str:
     left, _, right, _ = drawing(graph).box()
     scale = min(1.1, 3.9 / (right - left))
     picture = to_tikz(graph).replace("[baseline=0,", f"[scale={_number(scale)},baseline=0,", 1)
-    weight = _caption(graph).replace("×", r"\times")
+    weight = caption(graph).replace("×", r"\times")
     return (
         "\\begin{minipage}[c][4.2cm][c]{0.245\\linewidth}\n\\centering\n"
         f"{picture}\n\n\\medskip\n$\\displaystyle {_tex_fraction(weight)}$\n\\end{{minipage}}%\n\\hfil\\allowbreak"
@@ -214,13 +215,13 @@ def _tex_fraction(caption: str) -> str:
     return " ".join([shown, *rest])
 
 
-def _caption(graph: FeynmanGraph) -> str:
+def caption(graph: FeynmanGraph) -> str:
     """Return the weight of one labelled diagram, and how many of them exchangeable legs stand for.
 
     Examples
     --------
     >>> bubble = FeynmanGraph(4, ((0, 4), (1, 4), (4, 5), (4, 5), (5, 2), (5, 3)))
-    >>> _caption(bubble), _caption(bubble.with_exchangeable_legs())
+    >>> caption(bubble), caption(bubble.with_exchangeable_legs())
     ('1/2', '1/2 × 3')
     """
     copies = graph.multiplicity
@@ -232,26 +233,26 @@ def _svg_card(graph: FeynmanGraph) -> str:
     """Return the elements of a 160 by 160 card."""
     parts = [f"<rect width='160' height='160' rx='8' fill='{_PAPER}'/>"]
     parts += _svg_placed(drawing(graph), 160, 136, 46.0)
-    parts.append(f"<text x='80' y='150' font-size='12' text-anchor='middle' fill='{_INK}' {_SERIF}>")
-    parts.append(f"{escape(_caption(graph))}</text>")
+    parts.append(f"<text x='80' y='150' font-size='12' text-anchor='middle' fill='{INK}' {_SERIF}>")
+    parts.append(f"{escape(caption(graph))}</text>")
     return "".join(parts)
 
 
 def _svg_drawing(picture: Drawing, place: Callable[[complex], complex], scale: float) -> list[str]:
-    parts = [f"<g fill='none' stroke='{_INK}' stroke-width='1.4' stroke-linecap='round'>"]
+    parts = [f"<g fill='none' stroke='{INK}' stroke-width='1.4' stroke-linecap='round'>"]
     parts += [_svg_stroke(stroke, place, scale) for stroke in picture.strokes]
     parts.append("</g>")
     for stroke in picture.strokes:
         if stroke.arrow:
-            corners = " ".join(_xy_plain(place(z)) for z in _arrow_head(*stroke.arrow))
-            parts.append(f"<polygon points='{corners}' fill='{_INK}'/>")
+            corners = " ".join(_xy_plain(place(z)) for z in arrow_head(*stroke.arrow))
+            parts.append(f"<polygon points='{corners}' fill='{INK}'/>")
     parts += [_svg_vertex(vertex, place, scale) for vertex in picture.vertices]
     parts += [_svg_label(place(z), number, min(11.0, max(9.5, 0.24 * scale))) for z, number in picture.labels]
     return parts
 
 
 def _svg_stroke(stroke: Stroke, place: Callable[[complex], complex], scale: float) -> str:
-    dash = _DASHES.get(stroke.style)
+    dash = DASHES.get(stroke.style)
     style = f" stroke-dasharray='{' '.join(map(_number, dash))}'" if dash else ""
     points = [place(z) for z in stroke.points]
     if stroke.radius:
@@ -265,20 +266,20 @@ def _svg_vertex(vertex: Vertex, place: Callable[[complex], complex], scale: floa
     z = place(vertex.place)
     x, y = _number(z.real), _number(z.imag)
     if not vertex.text:
-        return f"<circle cx='{x}' cy='{y}' r='{_number(max(vertex.radius * scale, 2.2))}' fill='{_INK}'/>"
+        return f"<circle cx='{x}' cy='{y}' r='{_number(max(vertex.radius * scale, 2.2))}' fill='{INK}'/>"
     r = vertex.radius * scale
     size = 1.25 * r
     return (
-        f"<circle cx='{x}' cy='{y}' r='{_number(r)}' fill='{_SHADE}' stroke='{_INK}' stroke-width='1.2'/>"
+        f"<circle cx='{x}' cy='{y}' r='{_number(r)}' fill='{SHADE}' stroke='{INK}' stroke-width='1.2'/>"
         f"<text x='{x}' y='{_number(z.imag + 0.35 * size)}' font-size='{_number(size)}' text-anchor='middle' "
-        f"fill='{_INK}' {_SERIF}>{vertex.text}</text>"
+        f"fill='{INK}' {_SERIF}>{vertex.text}</text>"
     )
 
 
 def _svg_label(z: complex, number: int, size: float) -> str:
     return (
         f"<text x='{_number(z.real)}' y='{_number(z.imag + 0.27 * size)}' font-size='{_number(size)}' "
-        f"text-anchor='middle' fill='{_INK}' {_SERIF}><tspan font-style='italic'>x</tspan>"
+        f"text-anchor='middle' fill='{INK}' {_SERIF}><tspan font-style='italic'>x</tspan>"
         f"<tspan dy='{_number(0.22 * size)}' font-size='{_number(0.72 * size)}'>{number}</tspan></text>"
     )
 
@@ -296,7 +297,7 @@ def _tikz_stroke(stroke: Stroke) -> list[str]:
         )
     lines = [rf"\draw{option} {path};"]
     if stroke.arrow:
-        lines.append(rf"\fill {' -- '.join(map(_xy, _arrow_head(*stroke.arrow)))} -- cycle;")
+        lines.append(rf"\fill {' -- '.join(map(_xy, arrow_head(*stroke.arrow)))} -- cycle;")
     return lines
 
 
@@ -311,7 +312,8 @@ def _pieces(points: Curve) -> list[tuple[complex, complex, complex]]:
     return [(points[i], points[i + 1], points[i + 2]) for i in range(1, len(points), 3)]
 
 
-def _arrow_head(middle: complex, unit: complex) -> tuple[complex, complex, complex]:
+def arrow_head(middle: complex, unit: complex) -> tuple[complex, complex, complex]:
+    """Return the corners of the arrow head at the middle of a line that runs along ``unit``."""
     tip, tail = middle + _ARROW * unit, middle - 0.8 * _ARROW * unit
     return tip, tail + 0.75j * _ARROW * unit, tail - 0.75j * _ARROW * unit
 

@@ -355,6 +355,12 @@ class FeynmanGraph:
 
         return to_tikz(self)
 
+    def plot(self, ax: Any | None = None) -> Any:
+        """Draw the diagram on matplotlib axes (default: of a new figure) and return them."""
+        from diagrams.axes import plot_diagram
+
+        return plot_diagram(self, ax)
+
     def _repr_svg_(self) -> str:
         from diagrams.draw import to_svg
 

@@ -7,6 +7,7 @@ The golden files in ``golden/`` are compared as exact text. After a wanted chang
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import xml.etree.ElementTree as ET
@@ -15,10 +16,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle
 
+from diagrams import enumerate_diagrams
 from diagrams._layout import node_positions
 from diagrams._strokes import drawing
-from diagrams.draw import gallery_html, gallery_svg, gallery_tex, to_svg, to_tikz
+from diagrams.draw import caption, gallery_html, gallery_svg, gallery_tex, to_svg, to_tikz
 from diagrams.graph import FeynmanGraph
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -120,6 +124,32 @@ def test_svg_and_tikz_draw_the_same_lines(graph):
     group = ET.fromstring(to_svg(graph)).find(f"{SVG}g")
     assert group is not None
     assert tikz.count(r"\draw") - tikz.count("fill=black") == len(group) == len(graph.edges)
+
+
+@every_graph
+def test_matplotlib_draws_the_strokes_of_tikz(graph):
+    """The numbers in the TikZ source are those of the patches, stroke by stroke."""
+    figure = Figure()
+    patches = graph.plot(figure.subplots()).patches
+    lines = [line for line in to_tikz(graph).splitlines() if line.lstrip().startswith(r"\draw")]
+    lines = [line for line in lines if "fill=black" not in line]
+    for patch, line in zip(patches[: len(lines)], lines, strict=True):
+        drawn = [patch.center] if isinstance(patch, Circle) else patch.get_path().vertices
+        numbers = re.findall(r"\(([-\d.]+),([-\d.]+)\)", line)
+        assert np.allclose(np.array(numbers, dtype=float), drawn, atol=6e-4)
+    assert len(patches) == len(lines) + sum(s.arrow is not None for s in drawing(graph).strokes) + graph.n_vertices
+
+
+def test_matplotlib_gallery():
+    diagrams = enumerate_diagrams(valences=(4,), legs=4, loops=2)
+    figure = diagrams.plot(columns=5, limit=12)
+    used = [ax for ax in figure.axes if ax.patches]
+    assert [ax.get_xlabel() for ax in used] == [caption(d) for d in diagrams[:12]]
+    assert figure.get_suptitle() == f"showing 12 of {len(diagrams)}"
+    with pytest.raises(ValueError, match="no diagrams"):
+        diagrams[:0].plot()
+    with pytest.raises(ValueError, match="columns"):
+        diagrams.plot(columns=0)
 
 
 @every_graph
