@@ -149,7 +149,7 @@ class Correlator:
         return f"<Correlator: connected {self.n}-point function>"
 
     def to_latex(self, *, terms_per_line: int = 3) -> str:
-        """Return ``G_c^(n)(x_1 ... x_n) = ...`` in LaTeX."""
+        """Return ``G_c^(n)(x_1, ..., x_n) = ...`` in LaTeX."""
         from diagrams.latex import aslatex
 
         return aslatex(self, terms_per_line=terms_per_line)
@@ -160,7 +160,7 @@ class Correlator:
 
 @dataclass(frozen=True, repr=False)
 class ConnectedCorrelators:
-    """The connected correlators ``Gc[1] ... Gc[max_points]`` of one source, computed when asked for.
+    """The connected correlators ``Gc[1], ..., Gc[max_points]`` of one source, computed when asked for.
 
     Parameters
     ----------

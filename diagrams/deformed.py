@@ -196,7 +196,7 @@ class DeformedArchitecture(ABC):
         return order
 
     def expectation(self, expr: Expr, *points: PointLike) -> Expr:
-        """Return ``E[phi(x_1) ... phi(x_n) * expr]`` over independent neurons (strength zero), exact in N.
+        """Return ``E[phi(x_1)...phi(x_n) * expr]`` over independent neurons (strength zero), exact in N.
 
         Parameters
         ----------

@@ -80,7 +80,9 @@ class Gaussian(Distribution):
 
     def fourier_moment(self, powers: Sequence[int], wave_vector: Sequence[Expr]) -> Complex:
         """Return E[prod w_j**p_j exp(i k.w)]: shift w to mean + i variance k and take its Gaussian moments."""
-        damping = sympy.exp(-self.variance / 2 * sympy.Add(*(k**2 for k in wave_vector)))
+        # of k and -k always the same one, so that equal terms of a sum merge
+        squares = ((-k if k.could_extract_minus_sign() else k) ** 2 for k in map(sympy.sympify, wave_vector))
+        damping = sympy.exp(-self.variance / 2 * sympy.Add(*squares))
         total: Complex = (damping, sympy.S.Zero)
         if self.mean != 0:
             angle = self.mean * sympy.Add(*wave_vector)

@@ -29,7 +29,7 @@ _OPTIONAL = ("cupy-cuda12x", "cupy-cuda13x", "distributed", "jax", "optax")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status (0 fine, 1 a check failed, 2 wrong usage)."""
-    parser = _parser()
+    parser = build_parser()
     if "_ARGCOMPLETE" in os.environ:  # a shell asks for completions
         import argcomplete
 
@@ -44,7 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
     parser = argparse.ArgumentParser(
         prog="nnft", description="Feynman diagrams for neural network field theory: derive actions and check them."
     )

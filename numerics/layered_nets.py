@@ -14,7 +14,7 @@ Parameters = dict[str, tuple[Any, ...]]
 
 @dataclass(frozen=True)
 class LayeredNet:
-    r"""Networks ``f = W_L s(... s(W_1 x + b_1)) + b_L`` with independent Gaussian parameters.
+    r"""Networks ``f = W_L s(...s(W_1 x + b_1)) + b_L`` with independent Gaussian parameters.
 
     .. math:: W^l_{ij} \sim N(m_i, \sigma_w^2 / n_{l-1}), \quad b^l_i \sim N(0, \sigma_b^2)
 
