@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= out
 
-.PHONY: demo test lint types contract pytest notebooks docs bench clean
+.PHONY: demo test lint types contract pytest notebooks docs packages bench clean
 .DEFAULT_GOAL := demo
 
 # package only
@@ -50,6 +50,10 @@ docs: $(VENV)/.installed-docs
 $(VENV)/.installed-docs: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet -e ".[docs]"
 	touch $@
+
+# wheel and sdist in clean environments, on every Python found; "make packages WITH=notebooks" runs the notebooks too
+packages:
+	.ci/packages $(WITH)
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/run.py --out benchmarks/results

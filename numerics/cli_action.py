@@ -13,6 +13,7 @@ from numerics.cli_options import add_network, add_results, guarded, network, tel
 if TYPE_CHECKING:
     from diagrams.theory import Action
 
+_POINTS_SHOWN = 4  # beyond them correlators fill pages
 _EXAMPLE = """examples:
   nnft action --net cos --order 2
   nnft action --net relu --order 1 --latex
@@ -26,7 +27,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:  # type: ignore[ty
         help="the action of a network ensemble, order by order in 1/N",
         description="Derive the connected correlators of a network ensemble exactly in its width N, and from them its "
         "action with diagrams whose vertices are connected correlators and whose propagator is minus the inverse "
-        "two-point function. --out writes a LaTeX document with every coupling beside its diagrams.",
+        "two-point function. --out writes a LaTeX document with every term beside its diagram, and correlators up "
+        "to four points.",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -77,12 +79,14 @@ def _write(out: Path, net: Any, correlators: Any, action: Action) -> list[Path]:
     from numerics.demo import compile_pdf
 
     out.mkdir(parents=True, exist_ok=True)
-    parts: list[Any] = [net, *(correlators[n] for n in correlators if not net.is_even or n % 2 == 0), action]
+    parts: list[Any] = [net, action]
     written = []
     for n, series in action.couplings:
-        parts += [rf"\subsection*{{Coupling $g_{n}$ and its diagrams}}", series, series.diagrams]
+        parts += [rf"\subsection*{{Coupling $g_{n}$, each term beside its diagram}}", series]
         written.append(series.diagrams.write_svg(out / f"diagrams_g{n}.svg"))
-    tex = write_tex(out / "action.tex", *parts, title="The action of a network ensemble")
+    shown = [n for n in correlators if n <= _POINTS_SHOWN and (n % 2 == 0 or not net.is_even)]
+    parts += [r"\subsection*{Connected correlators, exact in $N$}", *(correlators[n] for n in shown)]
+    tex = write_tex(out / "action.tex", *parts, title="The action of a network ensemble", diagrams=True)
     pdf = compile_pdf(tex)
     if pdf is None:
         print("pdflatex was not found: no PDF", file=sys.stderr)
