@@ -29,7 +29,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:  # type: ignore[ty
         "--setting",
         choices=("reduced", "medium", "full"),
         default="reduced",
-        help="reduced (default): 6000 images, 3 passes, 125 networks, under a minute; medium: all images, 10 passes, "
+        help="reduced (default): 6000 images, 3 passes, 125 networks, under a minute; medium: all images, 5 passes, "
         "550 networks, some minutes; full: that of arXiv:2106.00694, all images, 20 passes, 2100 networks, an hour",
     )
     setting.add_argument("--full", dest="setting", action="store_const", const="full", help="--setting full")

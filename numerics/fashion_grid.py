@@ -41,7 +41,7 @@ class GridSettings:
     learning_rate: float = 1e-3
     decay: float = 0.7
     seed: int = 1
-    chunk: int = 20
+    chunk: int = 10
 
     @classmethod
     def reduced(cls) -> GridSettings:
@@ -53,9 +53,9 @@ class GridSettings:
 
     @classmethod
     def medium(cls) -> GridSettings:
-        """Return a setting of some minutes: all images, 10 passes, 550 networks."""
+        """Return a setting of some minutes: all images, 5 passes, 550 networks."""
         means = (0.0, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.1, 0.13, 0.16, 0.2)
-        return cls(means=means, runs=5, scan_means=means, scan_runs=10, epochs=10)
+        return cls(means=means, runs=5, scan_means=means, scan_runs=10, epochs=5)
 
     @classmethod
     def named(cls, name: str) -> GridSettings:

@@ -21,7 +21,7 @@ from numerics.training_steps import Schedule, require_training
 
 BACKENDS = ("jax", "numba")
 _PACKAGES = {"jax": ("jax", "optax", "numpy"), "numba": ("numba", "numpy", "scipy")}
-CHUNK = {"jax": 10, "numba": 20}  # networks at a time, the fastest of 784-50-10
+CHUNK = 10  # networks at a time: parameters and moments of 784-50-10 stay near a processor
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +95,7 @@ def train_ensemble(
     initial: Parameters | None = None,
     keep_parameters: bool = True,
     dtype: str = "float64",
-    chunk: int | None = None,
+    chunk: int = CHUNK,
     backend: str = "jax",
     checkpoint: str | Path | None = None,
     callback: Callable[[int, int], None] | None = None,
@@ -142,9 +142,8 @@ def train_ensemble(
         Return the final parameters.
     dtype : str
         "float32" or "float64".
-    chunk : int, optional
-        Networks trained at a time; default 10 with jax, 20 with numba, there on each thread (of numba) and rounded up
-        to groups of 4.
+    chunk : int
+        Networks trained at a time; with ``backend="numba"`` on each thread of numba, and rounded up to groups of 5.
     backend : str
         "jax" for everything; "numba" for one hidden layer of rectifiers without biases, the loss "mse" and the
         optimizers "sgd" and "adam": faster, the same result to the last bit for every chunk and number of threads.
@@ -181,7 +180,7 @@ def train_ensemble(
         )
     arguments = Arguments(
         net, inputs, targets, n_nets=n_nets, points=points, ntk=ntk, measures=measures or {}, losses=losses,
-        dtype=dtype, chunk=CHUNK[backend] if chunk is None else chunk, group=GROUP if backend == "numba" else 1,
+        dtype=dtype, chunk=chunk, group=GROUP if backend == "numba" else 1,
     )  # fmt: skip
     n_data = len(arguments.inputs)
     batch = n_data if batch_size is None else batch_size

@@ -12,7 +12,7 @@ from numerics.layered_nets import LayeredNet, Parameters
 from numerics.training_chunks import Arguments
 from numerics.training_steps import Schedule, check_rate
 
-GROUP = 4  # networks that share the products of the first layer
+GROUP = 5  # networks that share the products of the first layer
 BLOCK = 2048  # points whose hidden values are held at a time
 
 

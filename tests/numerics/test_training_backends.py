@@ -53,7 +53,7 @@ def test_chunks_threads_and_company_change_no_bit(optimizer, monkeypatch):
     whole = trained(**options)
     monkeypatch.setattr("numerics.kernels.cpu.n_threads", lambda: 3)
     start = NET.initial(19, seed=0, dtype="float32")
-    for other in ({"chunk": 1}, {"chunk": 6}, {"n_nets": 19, "initial": start, "chunk": 4}):
+    for other in ({"chunk": 1}, {"chunk": 9}, {"n_nets": 19, "initial": start, "chunk": 5}):
         run = trained(**options | other)
         for name in whole.dataset:
             np.testing.assert_array_equal(whole.dataset[name], run.dataset[name][:, :14])
@@ -71,7 +71,7 @@ def test_resumed_runs_agree_to_the_last_bit(tmp_path, monkeypatch):
             raise Stopped
 
     monkeypatch.setattr("numerics.kernels.cpu.n_threads", lambda: 2)
-    options = {"n_nets": 18, "chunk": 4, "optimizer": "adam", "dtype": "float32", "losses": False}
+    options = {"n_nets": 18, "chunk": 5, "optimizer": "adam", "dtype": "float32", "losses": False}
     whole = trained(**options)
     assert "loss" not in whole.dataset
     with pytest.raises(Stopped):
