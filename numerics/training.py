@@ -73,6 +73,26 @@ class TrainingRun:
         errors = products.std(axis=0, ddof=1) / np.sqrt(len(f))
         return products.mean(axis=0).reshape(shape), errors.reshape(shape)
 
+    def tangent_kernels(self, *, step: int) -> NDArray[np.float64]:
+        """Return the tangent kernel of every network at one step, as the functions of this name do for other networks.
+
+        Parameters
+        ----------
+        step : int
+            One of :attr:`steps`.
+
+        Returns
+        -------
+        array (n_nets, n_outputs, n_outputs, n_points, n_points)
+            For :func:`numerics.tangent_kernel_symmetry`.
+        """
+        if "ntk" not in self.dataset:
+            raise ValueError("no tangent kernels were recorded: give points and ntk=True to train_ensemble")
+        if step not in self.steps:
+            raise ValueError(f"step must be one of {self.steps}, got {step}")
+        kernels = self.dataset["ntk"].sel(step=step).transpose("net", "output", "output_2", "point", "point_2")
+        return kernels.values.astype(np.float64)
+
 
 def train_ensemble(
     net: LayeredNet,
