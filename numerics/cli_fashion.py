@@ -17,7 +17,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:  # type: ignore[ty
         "fashion",
         help="accuracy on Fashion-MNIST against broken symmetry of the initial density",
         description="Train ensembles of networks 784-50-10 whose last layer has the mean mu for k outputs, with "
-        "one-hot and one-cold targets; print accuracies and the claims C4 to C6 with verdicts. Finished networks are "
+        "one-hot and one-cold targets; print accuracies and the claims C1 to C6 with verdicts. Finished networks are "
         "kept in --out, and the same command goes on from there. Exit status 1 if a claim fails. Needs the extra "
         "'training'.",
         epilog=_EXAMPLE,
@@ -48,6 +48,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:  # type: ignore[ty
 
 def _run(arguments: argparse.Namespace) -> int:
     from numerics.checkpoint import CheckpointError
+    from numerics.duality import duality_claims
     from numerics.fashion_grid import GridSettings, accuracy_grid
     from numerics.fashion_mnist import load_fashion_mnist
     from numerics.symmetry_claims import training_claims
@@ -59,7 +60,7 @@ def _run(arguments: argparse.Namespace) -> int:
         settings = replace(settings, **{k: v for k, v in given.items() if v is not None})
         data = load_fashion_mnist(arguments.data, any_files=arguments.any_files)
         grid = accuracy_grid(data, settings, folder=arguments.out)
-        claims = training_claims(grid)
+        claims = sorted([*duality_claims(), *training_claims(grid)], key=lambda claim: claim.name)
     except (ArithmeticError, CheckpointError, FileNotFoundError, ImportError, ValueError) as error:
         print(f"nnft fashion: {error}", file=sys.stderr)
         return 2

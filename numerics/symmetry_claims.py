@@ -95,6 +95,7 @@ def training_claims(grid: AccuracyGrid) -> list[Claim]:
         change, error = d["one_cold_small"]
         claims.append(Claim("C5", "one-cold accuracy at small mu is unharmed", change / error > -3,
                             f"worst change {100 * change:+.2f} +- {100 * error:.2f} % for mu <= 0.04"))  # fmt: skip
+    claims.append(_falls("one-cold accuracy falls where mu is beyond the mean of the labels", d["one_cold_mean"]))
     kurtoses = kurtosis_pulls()
     worst = max(abs(v - exact) / e for v, e, exact in kurtoses.values())
     shown = ", ".join(f"{v:.3f} at N = {n}" for n, (v, _, _) in kurtoses.items())
