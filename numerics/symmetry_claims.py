@@ -23,6 +23,9 @@ class Claim:
     holds: bool
     evidence: str
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "holds", bool(self.holds))  # plain, for JSON
+
     def __str__(self) -> str:
         return f"{self.name:<3} {'holds' if self.holds else 'FAILS':<6} {self.statement}: {self.evidence}"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from numerics.fashion_grid import AccuracyGrid, GridSettings, accuracy_grid, shi
 from numerics.fashion_mnist import ImageData
 from numerics.fashion_plots import plot_heat_map, plot_scan
 from numerics.layered_nets import LayeredNet
-from numerics.symmetry_claims import training_claims
+from numerics.symmetry_claims import Claim, training_claims
 
 SETTINGS = GridSettings(
     means=(0.0, 0.4), shifted=(0, 10), runs=3, scan_means=(0.0, 0.04, 0.4), scan_runs=3, epochs=4, n_train=640,
@@ -73,6 +73,7 @@ def test_verdicts(sign, monkeypatch):
     about_accuracy = [holds for statement, holds in verdicts.items() if "accuracy" in statement]
     assert about_accuracy == ([True] * 4 if sign < 0 else [False] * 4)
     assert {c.name for c in training_claims(grid)} == {"C4", "C5", "C6"}
+    assert json.dumps(asdict(Claim("C5", "", np.less(1, 2), "")))
 
 
 def test_means_go_to_the_first_outputs():
