@@ -100,6 +100,8 @@ def encode(labels: NDArray[Any], encoding: str) -> NDArray[np.float32]:
     """
     if encoding not in ("one_hot", "one_cold"):
         raise ValueError(f"encoding must be 'one_hot' or 'one_cold', got {encoding!r}")
+    if len(labels) and not (labels.min() >= 0 and labels.max() < N_CLASSES):
+        raise ValueError(f"labels must lie between 0 and {N_CLASSES - 1}, found {labels.min()} to {labels.max()}")
     hot = np.eye(N_CLASSES, dtype=np.float32)[labels]
     return hot if encoding == "one_hot" else 1 - hot
 

@@ -23,6 +23,9 @@ class Claim:
     holds: bool
     evidence: str
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "holds", bool(self.holds))  # plain, for JSON
+
     def __str__(self) -> str:
         return f"{self.name:<3} {'holds' if self.holds else 'FAILS':<6} {self.statement}: {self.evidence}"
 
@@ -95,6 +98,7 @@ def training_claims(grid: AccuracyGrid) -> list[Claim]:
         change, error = d["one_cold_small"]
         claims.append(Claim("C5", "one-cold accuracy at small mu is unharmed", change / error > -3,
                             f"worst change {100 * change:+.2f} +- {100 * error:.2f} % for mu <= 0.04"))  # fmt: skip
+    claims.append(_falls("one-cold accuracy falls where mu is beyond the mean of the labels", d["one_cold_mean"]))
     kurtoses = kurtosis_pulls()
     worst = max(abs(v - exact) / e for v, e, exact in kurtoses.values())
     shown = ", ".join(f"{v:.3f} at N = {n}" for n, (v, _, _) in kurtoses.items())

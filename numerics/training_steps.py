@@ -41,6 +41,11 @@ class Schedule:
             raise ValueError(f"record must rise from >= 0 to the last step {self.steps}, got {self.record}")
 
     @property
+    def per_pass(self) -> int:
+        """Steps of one pass through the data."""
+        return max(1, self.n_data // self.batch)
+
+    @property
     def definition(self) -> dict[str, Any]:
         """What fixes the schedule, as plain values."""
         return {"steps": self.steps, "batch_size": self.batch, "seed": self.seed, "record": list(self.record)}
@@ -50,8 +55,7 @@ class Schedule:
         """Rows of the data of every step, (steps, batch); None if each step sees all."""
         if self.batch == self.n_data:
             return None
-        per_pass = self.n_data // self.batch
-        passes = []
+        per_pass, passes = self.per_pass, []
         for epoch in range(-(-self.steps // per_pass)):
             rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(epoch, 1)))
             passes.append(rng.permutation(self.n_data)[: per_pass * self.batch].reshape(per_pass, self.batch))
@@ -89,12 +93,21 @@ def optimizer_for(optimizer: Any, *, learning_rate: float, decay: float, per_pas
         raise ValueError(
             f"no optimizer {optimizer!r}; choose one of {', '.join(map(repr, OPTIMIZERS))}, or one of optax"
         )
-    if not learning_rate > 0 or not 0 < decay <= 1:
-        raise ValueError(f"learning_rate must be positive and decay in (0, 1], got {learning_rate} and {decay}")
+    check_rate(learning_rate, decay)
     rate: Any = learning_rate
     if decay < 1:
-        rate = optax.exponential_decay(learning_rate, per_pass, decay, staircase=True)
+        import jax.numpy as jnp
+
+        def rate(count: Any) -> Any:  # optax.exponential_decay would count in float32
+            return learning_rate * jnp.asarray(decay, float) ** (count // per_pass)
+
     return {"sgd": optax.sgd, "adam": optax.adam}[optimizer](rate)
+
+
+def check_rate(learning_rate: float, decay: float) -> None:
+    """Raise a ValueError if the learning rate is impossible."""
+    if not learning_rate > 0 or not 0 < decay <= 1:
+        raise ValueError(f"learning_rate must be positive and decay in (0, 1], got {learning_rate} and {decay}")
 
 
 def _check_separate(optimizer: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from numerics.fashion_grid import AccuracyGrid, GridSettings, accuracy_grid, shi
 from numerics.fashion_mnist import ImageData
 from numerics.fashion_plots import plot_heat_map, plot_scan
 from numerics.layered_nets import LayeredNet
+from numerics.symmetry_claims import Claim, training_claims
 
 SETTINGS = GridSettings(
     means=(0.0, 0.4), shifted=(0, 10), runs=3, scan_means=(0.0, 0.04, 0.4), scan_runs=3, epochs=4, n_train=640,
@@ -60,6 +61,19 @@ def test_changes_have_the_right_sign_and_error(sign, falls):
     assert (value < 0) == falls
     assert error == pytest.approx(0.01 * np.sqrt(2 / 40), rel=0.3)
     assert abs(value - sign * 0.2) < 5 * error
+
+
+@pytest.mark.parametrize("sign", [-1, 1], ids=["falls", "rises"])
+def test_verdicts(sign, monkeypatch):
+    monkeypatch.setattr("numerics.symmetry_claims.invariance_pull", lambda loss: 50.0 if loss == "mse" else 1.0)
+    noise = np.random.default_rng(0).normal(0, 0.01, (3, 40))
+    scan = 0.5 + sign * np.array([[0.0], [0.03], [0.2]]) * np.array([[1], [-1], [1]]) + noise
+    grid = AccuracyGrid(SETTINGS, np.stack([scan[:2], scan[1:]])[:, [0, 1]], {"one_hot": scan, "one_cold": scan}, "")
+    verdicts = {c.statement: c.holds for c in training_claims(grid)}
+    about_accuracy = [holds for statement, holds in verdicts.items() if "accuracy" in statement]
+    assert about_accuracy == ([True] * 4 if sign < 0 else [False] * 4)
+    assert {c.name for c in training_claims(grid)} == {"C4", "C5", "C6"}
+    assert json.dumps(asdict(Claim("C5", "", np.less(1, 2), "")))
 
 
 def test_means_go_to_the_first_outputs():

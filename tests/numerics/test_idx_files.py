@@ -113,6 +113,8 @@ def test_targets():
     assert encode(labels, "one_hot")[0, 1] == 1
     with pytest.raises(ValueError, match="one_hot"):
         encode(labels, "two_hot")
+    with pytest.raises(ValueError, match="between 0 and 9, found -1 to 9"):
+        encode(np.array([9, -1]), "one_hot")
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason=f"no folder {REAL} with Fashion-MNIST (set NNFT_DATA)")
