@@ -22,7 +22,7 @@ $(VENV)/.installed-test: $(VENV)/.installed
 demo: $(VENV)/.installed
 	$(BIN)/nnft demo --out $(OUT)
 
-test: lint types contract pytest
+test: lint types contract pytest docs
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

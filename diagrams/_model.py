@@ -106,6 +106,16 @@ class Model(ModelDiagrams):
         kinds = [{v.kind for v in self.vertices if h in v.half_edges} for h in field.half_edges]
         return field.is_contact and all(kinds) and kinds[0].isdisjoint(kinds[1])
 
+    def __str__(self) -> str:
+        from diagrams._model_display import model_text
+
+        return model_text(self)
+
+    def _repr_html_(self) -> str:
+        from diagrams._model_display import model_html
+
+        return model_html(self)
+
     def signs(self, diagrams: Diagrams) -> NDArray[np.int64]:
         r"""Return the sign of each diagram of a collection.
 

@@ -11,6 +11,7 @@ import pytest
 from sample_models import PROPAGATOR, charged_current, fermion
 
 from diagrams._field_request import Request, is_rigid
+from diagrams._model_display import vertex_graph
 from diagrams._species import _orderly_tasks, tasks
 from diagrams.collection import Diagrams
 from diagrams.generate import enumerate_diagrams
@@ -192,3 +193,20 @@ def test_nothing_satisfies_some_requests():
     assert len(qed().diagrams(("A",), loops=0)) == 0
     assert len(qed().diagrams(PROPAGATOR, loops=0, one_particle_irreducible=True)) == 0
     assert qed().count((), loops=1) == 0
+
+
+def test_a_model_shows_its_fields_and_vertices():
+    assert str(qed()).splitlines() == [
+        "Model 'qed'",
+        "  field psi: complex Grassmann",
+        "  field A: real commuting",
+        "  vertex psi* psi A, order e",
+    ]
+    html = yukawa(phi4=True)._repr_html_()
+    assert html.count("<svg") == len(yukawa(phi4=True).vertices)
+    for model in (qed(), yukawa(phi4=True), o_n(), bipartite()):
+        for vertex in model.vertices:
+            picture = vertex_graph(model, vertex)
+            assert picture.valences == (len(vertex.half_edges),)
+    bare = qed().diagrams(("psi", "psi*", "A"), loops=0)[0]
+    assert vertex_graph(qed(), qed().vertices[0]).with_exchangeable_legs() == bare.with_exchangeable_legs()
