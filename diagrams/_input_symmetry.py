@@ -164,7 +164,7 @@ def _boundary_failure(net: Architecture, h: Expr, flow: dict[Any, Expr], matrix:
             period = law.support[1] - law.support[0]
             moved = h.xreplace({symbols[0]: symbols[0] + period})
             # a change of sign is absorbed by output weights of either sign
-            if not (_vanishes(net, moved - h) or (net.readout.is_symmetric and _vanishes(net, moved + h))):
+            if not (_vanishes(net, moved - h) or (net.has_symmetric_readout and _vanishes(net, moved + h))):
                 return f"the density {law} ends, and the feature is not periodic over its support"
     return None
 
@@ -221,12 +221,13 @@ def _first_change(
     net: Architecture, elements: Sequence[tuple[str, Any, Any]], orders: Sequence[int]
 ) -> Breaking | None:
     numbers = with_numbers(net)
-    outputs = {"outputs": None} if net.output_dim == 1 else {}
+    # of several outputs the one whose weights have the largest mean, where there are means
+    shown = max(range(net.output_dim), key=lambda a: abs(numbers.readout_of(a).moment(1)))
     for n in orders:
         if net.is_even and n % 2:
             continue
         correlator = numbers.connected_correlators(max_points=n)[n]
-        kind = {"outputs": [0] * n} if net.output_dim > 1 else outputs
+        kind = {"outputs": [shown] * n} if net.output_dim > 1 else {}
         points = [sample_point(net.input_dim, j) for j in range(n)]
         before = sympy.N(correlator(*points, **kind), DIGITS)
         for name, rotation, shift in elements:

@@ -51,6 +51,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:  # type: ignore[ty
     prove.add_argument("--on", choices=("inputs", "outputs"), help="what the group acts on (default: as it fits)")
     test.add_argument("--width", type=int, default=20, help="width (default: 20)")
     test.add_argument("--mean", type=float, default=0.0, help="mean of the output weights, which breaks symmetries")
+    test.add_argument("--shifted", type=int, help="how many outputs have weights with that mean (default: all)")
     for kind in (test, claims):
         kind.add_argument("--nets", type=int, default=4000, help="networks (default: 4000)")
         kind.add_argument("--seed", type=int, default=0, help="seed (default: 0)")
@@ -116,7 +117,11 @@ def _test(arguments: argparse.Namespace) -> int:
     from numerics.ensemble import Ensemble
     from numerics.symmetry_tests import symmetry_test
 
-    net = _network(arguments, mean_w1=sympy.nsimplify(arguments.mean) * sympy.sqrt(arguments.width))
+    mean = sympy.nsimplify(arguments.mean) * sympy.sqrt(arguments.width)
+    shifted = arguments.outputs if arguments.shifted is None else arguments.shifted
+    if not 0 <= shifted <= arguments.outputs:
+        raise ValueError(f"--shifted must lie between 0 and the {arguments.outputs} outputs, got {shifted}")
+    net = _network(arguments, mean_w1=[mean] * shifted + [0] * (arguments.outputs - shifted))
     names = {s.name for s in net.feature.free_symbols} | {"sigma_w1"}
     net = net.at(N=arguments.width, **dict.fromkeys(sorted(names), 1))
     x = 0.01 * np.linspace(-1, 1, 2)[:, None] * np.ones(arguments.dim)

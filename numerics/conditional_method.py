@@ -29,9 +29,10 @@ from numerics.neuron_cumulants import output_bias
 
 def check_conditional(architecture: Architecture, dtype: str) -> None:
     """Raise ValueError if outputs are not Gaussian given the hidden parameters, or float32 would swamp the result."""
-    if not isinstance(architecture.readout, Gaussian) or architecture.readout.mean != 0:
+    if not isinstance(architecture.readout, Gaussian) or not architecture.has_symmetric_readout:
         raise ValueError(
-            f"method='conditional' needs Gaussian output weights without mean, this net has {architecture.readout}; "
+            f"method='conditional' needs Gaussian output weights without mean, this net has {architecture.readout}"
+            f"{' and means ' + str(architecture.means) if architecture.means else ''}; "
             "use method='neuron', which takes any density of the output weights"
         )
     if dtype != "float64":
@@ -46,7 +47,7 @@ def pair_model(architecture: Architecture) -> NetworkModel:
 
     Their points have ``2 input_dim`` components.
     """
-    bare = replace(architecture, readout=Constant(1), sigma_b1=0 * architecture.sigma_b1, output_dim=1)
+    bare = replace(architecture, readout=Constant(1), sigma_b1=0 * architecture.sigma_b1, output_dim=1, means=())
     single = model_of(replace(bare, width=architecture.width**0))
     neuron, dim = single.neuron, architecture.input_dim
     assert isinstance(neuron, FeatureNeuron)  # weights of value one are not those of the argument kernels

@@ -105,7 +105,9 @@ def neuron_model(architecture: Architecture) -> NetworkModel:
     """Return networks of one neuron, whose field is its feature."""
     one = architecture.width**0
     return model_of(
-        replace(architecture, width=one, readout=Constant(1), sigma_b1=0 * architecture.sigma_b1, output_dim=1)
+        replace(
+            architecture, width=one, readout=Constant(1), sigma_b1=0 * architecture.sigma_b1, output_dim=1, means=()
+        )
     )
 
 

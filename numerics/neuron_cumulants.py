@@ -33,12 +33,12 @@ class ReadoutMoments:
     """
 
     def __init__(self, architecture: Architecture) -> None:
-        self._moment = cache(lambda k: float(architecture.readout.moment(k)))
+        self._moment = cache(lambda a, k: float(architecture.readout_of(a).moment(k)))
         self.parts = cache(self._parts)
 
     def __call__(self, outputs: Outputs) -> float:
         """Return the moment of weights to the outputs given."""
-        return prod(self._moment(outputs.count(a)) for a in set(outputs))
+        return prod(self._moment(a, outputs.count(a)) for a in set(outputs))
 
     def _parts(self, outputs: Outputs) -> tuple[float, ...]:
         r"""Return for b = 1, 2, ... the sum over partitions into b parts of the product of the moments of the parts.

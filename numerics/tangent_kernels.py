@@ -116,14 +116,14 @@ def expected_tangent_kernel(net: Architecture, x: ArrayLike, *, parametrisation:
     points, kernel = as_points(x, net.input_dim), TangentKernel(net, parametrisation)
     net.parameter_values()
     outputs, m = net.output_dim, len(points)
+    mean = np.array([float(net.readout_of(a).moment(1)) for a in range(outputs)])
+    weights = np.outer(mean, mean) + float(net.readout.cumulant(2)) * np.eye(outputs)
     found = np.zeros((outputs, outputs, m, m))
     exact = [tuple(map(sympy.Rational, p)) for p in points.tolist()]
     for i in range(m):
         for j in range(i, m):
-            same, mixed = (evaluate(f(exact[i], exact[j])).value for f in (kernel.mean, kernel.mixed_mean))
-            block = np.full((outputs, outputs), mixed)
-            np.fill_diagonal(block, same)
-            found[:, :, i, j] = found[:, :, j, i] = block
+            same, hidden = (evaluate(f(exact[i], exact[j])).value for f in (kernel.readout_part, kernel.hidden_part))
+            found[:, :, i, j] = found[:, :, j, i] = same * np.eye(outputs) + hidden * weights
     return found
 
 

@@ -92,6 +92,42 @@ def test_a_common_mean_leaves_the_stabiliser_of_one_vector(size):
     assert all(t * ones == sympy.zeros(size, 1) for t in found.residual)
 
 
+@pytest.mark.parametrize("shifted", [1, 2, 4])
+def test_means_of_some_outputs_leave_the_stabiliser_of_their_vector(shifted):
+    """mu for k of D outputs is one vector, whatever k: SO(D - 1) remains, and is proved as a symmetry of its own."""
+    mu = symbol("mu")
+    net = gauss_net(output_dim=5, mean_w1=[mu] * shifted + [0] * (5 - shifted))
+    found = net.symmetry(Orthogonal(5))
+    assert (found.holds, found.holds_at_infinite_width, found.breaking.n, len(found.residual)) == (False, False, 1, 6)
+    v = sympy.Matrix([1] * shifted + [0] * (5 - shifted))
+    assert all(t * v == sympy.zeros(5, 1) for t in found.residual)
+    remaining = net.symmetry(MatrixGroup(found.residual, name="SO(4)"))
+    assert remaining.holds
+    assert "R m = m" in str(remaining)
+    assert net.symmetry(Permutation(5)).holds is False
+
+
+def test_exact_correlators_with_means_of_some_outputs():
+    """kappa_3 of one neuron by hand, and correlators as functions of the output indices."""
+    net = linear_net(output_dim=3, mean_w1=(symbol("mu"), 0, 0)).at(sigma_w0=1, sigma_w1=1)
+    correlators = net.connected_correlators(max_points=4)
+    mu, N = symbol("mu"), symbol("N")
+    assert [correlators[2](1, 1, outputs=(a, a)) for a in range(3)] == [mu**2 + 1, 1, 1]
+    assert correlators[2](1, 1, outputs=(0, 1)) == 0
+    # E z_0^2 z_1^2 E w^4 - E z_0^2 E z_1^2 (E w^2)^2, z of means (mu, 0)
+    assert sympy.expand(correlators[4](1, 1, 1, 1, outputs=(0, 0, 1, 1)) - 2 * (mu**2 + 1) / N) == 0
+    relu = relu_net(output_dim=2, hidden_bias=False, mean_w1=(mu, 0)).at(sigma_w0=1, sigma_w1=1)
+    first, third = (relu.connected_correlators(max_points=3)[n] for n in (1, 3))
+    m1, m2, m3 = 1 / sympy.sqrt(2 * sympy.pi), sympy.Rational(1, 2), sympy.sqrt(2 / sympy.pi)  # E relu(w)^n
+    assert sympy.simplify(first(1, outputs=[0]) - sympy.sqrt(N) * mu * m1) == 0
+    assert first(1, outputs=[1]) == 0
+    expected = (mu * m3 - mu * m1 * m2) / sympy.sqrt(N)
+    assert sympy.simplify(third(1, 1, 1, outputs=(0, 1, 1)) - expected) == 0
+    assert "m = \\left(\\mu, 0\\right)" in relu.to_latex()
+    same = relu_net(output_dim=2, mean_w1=(1, 1))
+    assert same == relu_net(output_dim=2, mean_w1=1)
+
+
 def test_the_order_at_which_output_symmetry_breaks():
     """Uniform rows have the covariance of Gaussian ones: the four-point function is the first to know."""
     flat = cos_net(output_dim=2, readout=Uniform(-sympy.sqrt(3), sympy.sqrt(3))).symmetry(Orthogonal(2))
@@ -197,6 +233,8 @@ def test_the_zero_test_is_no_rubber_stamp():
         (lambda: MatrixGroup([[[0, 1]]]), ValueError, "square"),
         (lambda: MatrixGroup([[[0, sympy.I], [sympy.I, 0]]]), ValueError, "real numbers"),
         (lambda: MatrixGroup([]), ValueError, "at least one"),
+        (lambda: cos_net(output_dim=3, mean_w1=(1, 0)), ValueError, "one for each of 3 outputs, got 2"),
+        (lambda: cos_net(output_dim=2, mean_w1=(1, 0), readout=Gaussian(1)), ValueError, "either mean_w1 or"),
         (lambda: Orthogonal(0), ValueError, "n must be an integer >= 1"),
         (lambda: cos_net(input_dim=2).symmetry(Euclidean(3)), ValueError, "acts on 3 real components"),
         (lambda: cos_net(output_dim=3).symmetry(Unitary(2)), ValueError, "has 3 outputs"),
