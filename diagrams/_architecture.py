@@ -191,7 +191,7 @@ class Architecture:
             raise ValueError(f"parameter(s) {missing} of this {self.name} net have no numbers: use net.at({given})")
         return {"sigma_b1": 0.0} | {name: float(value) for name, value in self.values}
 
-    def symmetry(self, group: Any, *, acting_on: str | None = None) -> SymmetryVerdict:
+    def symmetry(self, group: Any, *, acting_on: str | Sequence[str] | None = None) -> SymmetryVerdict:
         """Return whether all n-point functions are invariant under a group, with the steps of the proof.
 
         See :func:`diagrams.symmetry.prove_symmetry`.
@@ -200,8 +200,9 @@ class Architecture:
         ----------
         group : Group
             Such as ``Euclidean(1)`` or ``Orthogonal(5)``.
-        acting_on : {"inputs", "outputs"}, optional
-            Default: inputs for groups with translations, else outputs if there are several, else inputs.
+        acting_on : str or sequence of str, optional
+            ``"inputs"``, ``"outputs"``, names of parameters such as ``"W0"``, or ``"neurons"``. Default: inputs for
+            groups with translations, else outputs if there are several, else inputs.
 
         Returns
         -------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from random import Random
 from typing import Any
 
 import sympy
@@ -27,6 +28,7 @@ from diagrams.typing import Expr
 
 _ZERO = sympy.Float("1e-20")
 _CHANGED = sympy.Float("1e-12")
+_PLACES = 6
 
 
 def of_inputs(net: Architecture, group: Group) -> SymmetryVerdict:
@@ -100,7 +102,7 @@ def _absorbed(group: Group, roles: Roles) -> str:
 def _input_steps(net: Architecture, group: Group, roles: Roles) -> list[str]:
     laws = ", ".join(str(law) for _, law in net.feature.distributions)
     steps = [
-        "v.grad_x h = u.grad_theta h holds for every generator (evaluated to 20 digits at three places)",
+        "v.grad_x h = u.grad_theta h holds for every generator (evaluated to 20 digits at six places)",
         f"div(P u) = 0 for the densities {laws}: they and the Jacobian are invariant",
     ]
     if group.translations:
@@ -180,25 +182,41 @@ def _reflection_failure(net: Architecture, matrix: Any, weights: tuple[Any, ...]
         density = _density(symbols, law)
         if not _vanishes(net, density.xreplace(moved) - density):
             return "the density of the parameters is not invariant"
+        if set(symbols) & set(moved) and not _keeps_the_support(law, matrix):
+            return f"the density {law} ends at places that are moved"
         is_lopsided = not isinstance(law, RadialDistribution) and not law.is_symmetric
         if is_lopsided and set(symbols) & set(moved) and any(entry < 0 for entry in matrix):
             return f"the density {law} is not symmetric"
     return None
 
 
+def _keeps_the_support(law: Distribution, matrix: Any) -> bool:
+    """Return whether a matrix maps the support of independent components, or a ball, to itself."""
+    if isinstance(law, RadialDistribution):
+        return bool(sympy.Matrix(matrix) * sympy.Matrix(matrix).T == sympy.eye(matrix.rows))
+    permuted = all(sorted(abs(e) for e in matrix.row(i)) == [0] * (matrix.rows - 1) + [1] for i in range(matrix.rows))
+    return permuted or all(e.is_infinite for e in law.support)
+
+
 def _vanishes(net: Architecture, expression: Expr) -> bool:
-    """Return whether an expression in coordinates and parameters is zero, at three places to 20 digits."""
+    """Return whether an expression in coordinates and parameters is zero, at six places to 20 digits.
+
+    Symbols take both signs, unless they are positive: features may be defined piece by piece.
+    """
     expression = sympy.expand(expression)
     if expression == 0:
         return True
     symbols = sorted(expression.free_symbols, key=lambda s: s.name)
-    for k in range(3):
-        primes = PRIMES[k:] + PRIMES[:k]
-        place = {s: sympy.sqrt(primes[i % len(primes)]) / (3 + i + k) for i, s in enumerate(symbols)}
+    for k in range(_PLACES):
+        place = {s: _sign(s, i, k) * sympy.sqrt(PRIMES[(i + k) % 20]) / (3 + i + k) for i, s in enumerate(symbols)}
         size = sympy.Add(*(abs(t.xreplace(place)).evalf(DIGITS) for t in sympy.Add.make_args(expression)))
         if abs(expression.xreplace(place).evalf(DIGITS, maxn=200)) > _ZERO * max(size, sympy.S.One):
             return False
     return True
+
+
+def _sign(s: sympy.Symbol, i: int, k: int) -> int:
+    return 1 if s.is_positive or Random(101 * i + k).random() < 0.5 else -1
 
 
 def sample_elements(group: Group) -> list[tuple[str, Any, Any]]:

@@ -32,11 +32,12 @@ def of_outputs(net: Architecture, group: Group) -> SymmetryVerdict:
     steps = ["f -> R f is absorbed by W1 -> R W1 (and b1 -> R b1); hidden parameters do not change"]
     law = net.readout
     orthogonal = all(_is_antisymmetric(t) for t in group.generators)
-    discrete = all(_is_signed_permutation(r) for r in group.reflections)
+    round_rows = isinstance(law, Gaussian) and law.cumulant(1) == 0
+    discrete = all(_is_signed_permutation(r) or (round_rows and _is_orthogonal(r)) for r in group.reflections)
     even = law.is_symmetric or all(entry >= 0 for r in group.reflections for entry in r)
     mean = sympy.Matrix(net.means or [0] * group.size)
     kept = all(t * mean == 0 * mean for t in group.generators) and all(r * mean == mean for r in group.reflections)
-    is_isotropic = not group.generators or (isinstance(law, Gaussian) and law.cumulant(1) == 0 and orthogonal)
+    is_isotropic = not group.generators or (round_rows and orthogonal)
     has_bias = net.sigma_b1 != 0
     if is_isotropic and discrete and even and kept and (orthogonal or not has_bias):
         if group.generators:
@@ -103,6 +104,10 @@ def _first_tensor_change(net: Architecture, elements: Sequence[tuple[str, Any]])
 
 def _is_antisymmetric(matrix: Any) -> bool:
     return bool(sympy.Matrix(matrix) + sympy.Matrix(matrix).T == sympy.zeros(matrix.rows))
+
+
+def _is_orthogonal(matrix: Any) -> bool:
+    return bool(sympy.Matrix(matrix) * sympy.Matrix(matrix).T == sympy.eye(matrix.rows))
 
 
 def _is_signed_permutation(matrix: Any) -> bool:

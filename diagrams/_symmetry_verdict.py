@@ -40,6 +40,11 @@ class Breaking:
     after: Expr
     where: str = ""
 
+    @property
+    def change(self) -> Expr:
+        """By how much."""
+        return self.after - self.before
+
     def __str__(self) -> str:
         text = f"the {self.n}-point function changes from {self.before} to {self.after} under {self.element}"
         return f"{text} ({self.where})" if self.where else text
@@ -98,10 +103,23 @@ class SymmetryVerdict:
 
     __repr__ = __str__
 
+    def to_latex(self) -> str:
+        """Return the verdict and the steps in LaTeX."""
+        lines = [rf"\text{{{_as_latex_text(line)}}}" for line in str(self).splitlines()]
+        return r"\begin{aligned} & " + r" \\ & ".join(lines) + r" \end{aligned}"
+
     def _repr_html_(self) -> str:
         steps = "".join(f"<li>{escape(step)}</li>" for step in self.steps)
         breaking = f"<p>{escape(str(self.breaking))}</p>" if self.breaking else ""
         return f"<p><b>{escape(self.verdict)}</b></p><ol>{steps}</ol>{breaking}"
+
+
+def _as_latex_text(line: str) -> str:
+    """Return plain text as LaTeX text, arrows and powers as formulas."""
+    special = (("^", r"\^{}"), ("**", r"\^{}"), ("_", r"\_"), ("->", r"$\to$"), ("|", r"$|$"), ("theta", r"$\theta$"))
+    for plain, latex in special:
+        line = line.replace(plain, latex)
+    return line.replace("  ", r"\quad ")
 
 
 def sample_point(d: int, j: int) -> tuple[Expr, ...]:
@@ -110,13 +128,14 @@ def sample_point(d: int, j: int) -> tuple[Expr, ...]:
 
 def with_numbers(net: Architecture) -> Architecture:
     """Return the net with numbers for the symbols that are left: a width of ten, ones for the others."""
-    free = _sample_values(net)
+    free = sample_values(net)
     return net.at(**free) if free else net
 
 
-def _sample_values(net: Architecture) -> dict[str, int]:
+def sample_values(net: Architecture) -> dict[str, int]:
+    """Return the numbers that are put in for symbols."""
     return {name: {"N": 10, "Lambda": 5}.get(name, 1) for name in net._symbols()}
 
 
 def sample_text(net: Architecture) -> str:
-    return ", ".join(f"{name} = {value}" for name, value in _sample_values(net).items())
+    return ", ".join(f"{name} = {value}" for name, value in sample_values(net).items())

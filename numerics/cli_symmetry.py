@@ -48,7 +48,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:  # type: ignore[ty
         kind.add_argument("--outputs", type=int, default=1, help="number of outputs (default: 1)")
         kind.add_argument("--group", choices=GROUPS, required=True,
                           help="orthogonal, unitary, symplectic, permutations, translations, Euclidean")  # fmt: skip
-    prove.add_argument("--on", choices=("inputs", "outputs"), help="what the group acts on (default: as it fits)")
+    prove.add_argument("--on", help="what the group acts on: inputs, outputs, or parameters of a neuron: W0, b0, W1 "
+                       "(default: inputs or outputs, as it fits)")  # fmt: skip
     test.add_argument("--width", type=int, default=20, help="width (default: 20)")
     test.add_argument("--mean", type=float, default=0.0, help="mean of the output weights, which breaks symmetries")
     test.add_argument("--shifted", type=int, help="how many outputs have weights with that mean (default: all)")
@@ -91,10 +92,20 @@ def _network(arguments: argparse.Namespace, **options: Any) -> Any:
     return net(input_dim=arguments.dim, output_dim=arguments.outputs, **options)
 
 
+def _size(arguments: argparse.Namespace, net: Any) -> int:
+    """Return the number of components that the group acts on."""
+    from diagrams._parameter_space import parameter_names
+
+    names = parameter_names(net)
+    if arguments.on in names:
+        return len(names[arguments.on])
+    inputs = arguments.on == "inputs" or arguments.group in ("T", "E") or arguments.outputs == 1
+    return int(arguments.dim if inputs and arguments.on != "outputs" else arguments.outputs)
+
+
 def _prove(arguments: argparse.Namespace) -> int:
     net = _network(arguments)
-    inputs = arguments.on == "inputs" or arguments.group in ("T", "E") or arguments.outputs == 1
-    size = arguments.dim if inputs and arguments.on != "outputs" else arguments.outputs
+    size = _size(arguments, net)
     verdict = net.symmetry(_group(arguments.group, size), acting_on=arguments.on)
     broken = verdict.breaking
     data = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -308,17 +309,17 @@ def _generator_maps(group: Group, n: int) -> list[Floats]:
 
 
 def _reflection_maps(group: Group, n: int) -> list[Floats]:
-    """Return the changes of the monomials of degree n under the reflections, which permute or turn signs."""
+    """Return the changes of the monomials of degree n under the reflections."""
     index = [tuple(map(int, t)) for t in index_tuples(group.size, n)]
     place = {t: i for i, t in enumerate(index)}
     found = []
     for r in group.reflections:
         matrix = np.array(r.tolist(), dtype=np.float64)
-        target = np.abs(matrix).argmax(axis=1)
         change = -np.eye(len(index))
         for i, monomial in enumerate(index):
-            sign = np.prod([matrix[a, target[a]] for a in monomial])
-            change[i, place[tuple(sorted(int(target[a]) for a in monomial))]] += sign
+            for target in product(*(np.flatnonzero(matrix[a]) for a in monomial)):
+                weight = np.prod([matrix[a, b] for a, b in zip(monomial, target, strict=True)])
+                change[i, place[tuple(sorted(map(int, target)))]] += weight
         found.append(change)
     return found
 

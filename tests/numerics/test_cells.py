@@ -22,7 +22,7 @@ EXPORTED = {
         "GaussianWeight", "Group", "GrowthError", "IndependentSum", "InnerProduct", "InvariantTensors",
         "LargeWidth", "LocalInteraction", "LocalityReport", "MatrixGroup", "Mixture", "Model",
         "ModelPosition", "ModelStream", "Moments", "MomentumKernel", "MomentumShellFlow", "NeuronSum",
-        "Orthogonal", "Permutation", "RulesTable", "Series", "Sites", "SmoothFamily", "SquareRoot",
+        "Orthogonal", "ParameterVerdict", "Permutation", "RulesTable", "Series", "Sites", "SmoothFamily", "SquareRoot",
         "StreamPosition", "StudentT", "SymmetryVerdict", "Symplectic", "TangentKernel", "TiltedArchitecture",
         "Translation", "Uniform", "UniformPhase", "Unitary", "Vertex", "WavePackets", "aslatex", "bipartite",
         "cluster_decomposition", "complex_phi4", "cos_net", "count_diagrams", "cumulants_from_moments",

@@ -190,6 +190,10 @@ class TestCommandLine:
         assert json.loads(capsys.readouterr().out)["holds"] is True
         assert main(["symmetry", "prove", "--net", "gauss", "--group", "T"]) == 1
         assert "4-point function changes" in capsys.readouterr().out
+        assert main(["symmetry", "prove", "--net", "cos", "--group", "T", "--on", "b0"]) == 0
+        assert "density and Jacobian are invariant" in capsys.readouterr().out
+        assert main(["symmetry", "prove", "--net", "cos", "--group", "T", "--on", "b1"]) == 2
+        assert "names of parameters of a neuron among" in capsys.readouterr().err
 
     @pytest.mark.parametrize("group", ["O", "U", "Sp", "S"])
     def test_test(self, group, capsys):
