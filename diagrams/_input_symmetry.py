@@ -128,11 +128,11 @@ def _flow_failure(net: Architecture, matrix: Any, shift: Any, roles: Roles) -> s
             flow[bias] = sum(a * w for a, w in zip(shift, weights, strict=True))
     change = sum(v * sympy.diff(h, s) for v, s in zip(column, x, strict=True))
     change -= sum(u * sympy.diff(h, s) for s, u in flow.items())
-    if not _vanishes(net, change):
+    if not vanishes(change):
         return "the feature changes by more than a change of its parameters"
     divergence = sum((_log_change(symbols, law, flow) for symbols, law in feature.distributions), sympy.S.Zero)
     divergence += sum(sympy.diff(u, s) for s, u in flow.items())
-    if not _vanishes(net, divergence):
+    if not vanishes(divergence):
         return "the density of the parameters is not invariant"
     return _boundary_failure(net, h, flow, matrix)
 
@@ -166,7 +166,7 @@ def _boundary_failure(net: Architecture, h: Expr, flow: dict[Any, Expr], matrix:
             period = law.support[1] - law.support[0]
             moved = h.xreplace({symbols[0]: symbols[0] + period})
             # a change of sign is absorbed by output weights of either sign
-            if not (_vanishes(net, moved - h) or (net.has_symmetric_readout and _vanishes(net, moved + h))):
+            if not (vanishes(moved - h) or (net.has_symmetric_readout and vanishes(moved + h))):
                 return f"the density {law} ends, and the feature is not periodic over its support"
     return None
 
@@ -176,11 +176,11 @@ def _reflection_failure(net: Architecture, matrix: Any, weights: tuple[Any, ...]
     h = feature.expression(x)
     inputs = dict(zip(x, sympy.Matrix(matrix) * sympy.Matrix(x), strict=True))
     moved = dict(zip(weights, sympy.Matrix(matrix).T * sympy.Matrix(weights), strict=True))
-    if not _vanishes(net, h.xreplace(inputs) - h.xreplace(moved)):
+    if not vanishes(h.xreplace(inputs) - h.xreplace(moved)):
         return "the feature changes by more than a change of its parameters"
     for symbols, law in feature.distributions:
         density = _density(symbols, law)
-        if not _vanishes(net, density.xreplace(moved) - density):
+        if not vanishes(density.xreplace(moved) - density):
             return "the density of the parameters is not invariant"
         if set(symbols) & set(moved) and not _keeps_the_support(law, matrix):
             return f"the density {law} ends at places that are moved"
@@ -198,7 +198,7 @@ def _keeps_the_support(law: Distribution, matrix: Any) -> bool:
     return permuted or all(e.is_infinite for e in law.support)
 
 
-def _vanishes(net: Architecture, expression: Expr) -> bool:
+def vanishes(expression: Expr) -> bool:
     """Return whether an expression in coordinates and parameters is zero, at six places to 20 digits.
 
     Symbols take both signs, unless they are positive: features may be defined piece by piece.

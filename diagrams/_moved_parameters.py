@@ -11,7 +11,7 @@ from typing import Any
 import sympy
 
 from diagrams._architecture import Architecture
-from diagrams._input_symmetry import _vanishes, sample_elements
+from diagrams._input_symmetry import sample_elements, vanishes
 from diagrams._parameter_space import Map, ParameterSpace, weight_symbols_of
 from diagrams._symmetry_verdict import HIGHEST, Breaking, sample_point, sample_text, with_numbers
 from diagrams.cumulants import cumulant_from_moments
@@ -86,7 +86,7 @@ def _hidden_average(net: Architecture, image: tuple[tuple[Any, Expr], ...], poin
     if set(moved) <= set(weights := weight_symbols(net.input_dim)):
         turn = sympy.Matrix([[sympy.diff(moved.get(w, w), v) for v in weights] for w in weights]).T
         there = dict(zip(x, turn * sympy.Matrix(x), strict=True))
-        if _vanishes(net, feature.expression(x).xreplace(there) - h):  # absorbed by the points
+        if vanishes(feature.expression(x).xreplace(there) - h):  # absorbed by the points
             return feature.expected_product([tuple(turn * sympy.Matrix(p)) for p in points])
     return CustomFeature(h, feature.distributions, x).expected_product(points)
 

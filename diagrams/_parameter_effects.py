@@ -15,7 +15,7 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
-from diagrams._input_symmetry import _vanishes
+from diagrams._input_symmetry import vanishes
 from diagrams._parameter_space import Map, ParameterSpace
 from diagrams._symmetry_verdict import sample_values
 from diagrams.features import weight_symbols
@@ -45,7 +45,7 @@ class Effect:
 def flow_effect(space: ParameterSpace, flow: Map) -> Effect:
     """Return what an infinitesimal map of the parameters does to functions."""
     changes = [sympy.Add(*(u * sympy.diff(f, s) for s, u in flow.items())) for f in space.functions]
-    if all(_vanishes(space.net, c) for c in changes):
+    if all(vanishes(c) for c in changes):
         return Effect("none")
     if (matrix := _output_map(space, changes)) is not None:
         return Effect("outputs", matrix)
@@ -55,7 +55,7 @@ def flow_effect(space: ParameterSpace, flow: Map) -> Effect:
 def image_effect(space: ParameterSpace, image: Map, rotation: Any) -> Effect:
     """Return what a finite map of the parameters does to functions."""
     moved = [f.xreplace(image) for f in space.functions]
-    if all(_vanishes(space.net, g - f) for f, g in zip(space.functions, moved, strict=True)):
+    if all(vanishes(g - f) for f, g in zip(space.functions, moved, strict=True)):
         return Effect("none")
     if (matrix := _output_map(space, moved)) is not None:
         return Effect("outputs", matrix)
@@ -66,7 +66,7 @@ def image_effect(space: ParameterSpace, image: Map, rotation: Any) -> Effect:
     for a in candidates:
         x = coordinates(1, d)
         there = dict(zip(x, a * sympy.Matrix(x), strict=True))
-        if all(_vanishes(space.net, f.xreplace(there) - g) for f, g in zip(space.functions, moved, strict=True)):
+        if all(vanishes(f.xreplace(there) - g) for f, g in zip(space.functions, moved, strict=True)):
             return Effect("inputs", sympy.ImmutableMatrix(a), sympy.zeros(d, 1).as_immutable())
     return Effect("functions")
 
@@ -106,7 +106,7 @@ def _fitted(space: ParameterSpace, basis: Sequence[Sequence[Expr]], wanted: Sequ
     exact = [sympy.nsimplify(round(float(c), 9), rational=True, tolerance=1e-8) for c in numbers]
     for i, change in enumerate(wanted):
         total = sympy.Add(*(c * column[i] for c, column in zip(exact, basis, strict=True)))
-        if not _vanishes(space.net, change - total):
+        if not vanishes(change - total):
             return None
     return exact
 

@@ -10,7 +10,7 @@ from typing import Any
 import sympy
 
 from diagrams._architecture import Architecture
-from diagrams._input_symmetry import _density, _log_change, _vanishes
+from diagrams._input_symmetry import _density, _log_change, vanishes
 from diagrams.distributions import Distribution, Gaussian
 from diagrams.groups import Group
 from diagrams.momenta import RadialDistribution
@@ -81,7 +81,7 @@ class ParameterSpace:
         if fixed := [s for s in flow if _is_fixed(self.laws[s])]:
             return f"{fixed[0]} is not random"
         divergence = self.divergence(flow)
-        if not _vanishes(self.net, divergence):
+        if not vanishes(divergence):
             return f"div(P u)/P = {sympy.collect(sympy.expand(divergence), list(flow))} is not zero"
         for symbols, law in self.blocks:
             if failure := self._boundary_failure(symbols, law, flow):
@@ -94,10 +94,10 @@ class ParameterSpace:
             return None
         if isinstance(law, RadialDistribution):
             outwards = sympy.Add(*(s * flow[s] for s in moved))
-            return None if _vanishes(self.net, outwards) else f"the density {law} ends at a sphere that is moved"
+            return None if vanishes(outwards) else f"the density {law} ends at a sphere that is moved"
         for s in moved:
             ends = [e for e in law.support if e.is_finite]
-            if all(_vanishes(self.net, sympy.sympify(flow[s]).xreplace({s: e})) for e in ends):
+            if all(vanishes(sympy.sympify(flow[s]).xreplace({s: e})) for e in ends):
                 continue
             if len(ends) < 2 or not self._turns(s, law, flow):
                 return f"the density {law} of {s} ends, and the feature is not periodic over its support"
@@ -112,9 +112,7 @@ class ParameterSpace:
         moved = [f.xreplace({s: s + period}) for f in self.functions]
         fixed = not any(w in flow for w in weight_symbols_of(self.net))
         signs = (1, -1) if self.net.has_symmetric_readout and fixed else (1,)  # output weights of either sign
-        return any(
-            all(_vanishes(self.net, g - c * f) for f, g in zip(self.functions, moved, strict=True)) for c in signs
-        )
+        return any(all(vanishes(g - c * f) for f, g in zip(self.functions, moved, strict=True)) for c in signs)
 
     def image_failure(self, image: Map) -> str | None:
         """Return why a linear map that is not connected to one changes the density, None if it does not."""
@@ -134,7 +132,7 @@ class ParameterSpace:
             if any(s in image for s in symbols):
                 density = _density(symbols, law)
                 change.append(sympy.log(density.xreplace(image)) - sympy.log(density))
-        return None if _vanishes(self.net, sympy.Add(*change)) else "P(R theta) differs from P(theta)"
+        return None if vanishes(sympy.Add(*change)) else "P(R theta) differs from P(theta)"
 
     def _is_exchanged(self, symbols: Symbols, law: Distribution, image: Map) -> bool:
         """Return whether a block goes to itself or to another of the same density, up to signs that it lets through."""

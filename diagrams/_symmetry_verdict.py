@@ -56,9 +56,10 @@ class SymmetryVerdict:
 
     Parameters
     ----------
-    net : Architecture
+    net : Architecture or DeepArchitecture
     group : Group
-    acting_on : {"inputs", "outputs"}
+    acting_on : str
+        What is mapped: ``"inputs"``, ``"outputs"``, parameters or units.
     holds : bool or None
         At every width; None if it is neither proved nor disproved.
     holds_at_infinite_width : bool or None
@@ -71,7 +72,7 @@ class SymmetryVerdict:
         Generators of the subgroup (connected to one, without translations) that remains a symmetry.
     """
 
-    net: Architecture
+    net: Any
     group: Group
     acting_on: str
     holds: bool | None
@@ -88,7 +89,9 @@ class SymmetryVerdict:
     def verdict(self) -> str:
         """The verdict in words."""
         words = {True: "is a symmetry", False: "is no symmetry", None: "is neither proved nor disproved as a symmetry"}
-        text = f"{self.group} on the {self.acting_on} {words[self.holds]} of the {self.net.name} net at finite width"
+        depth = f" of depth {self.net.depth}" if hasattr(self.net, "depth") else ""
+        net = f"the {self.net.name} net{depth}"
+        text = f"{self.group} on the {self.acting_on} {words[self.holds]} of {net} at finite width"
         if self.holds is not True and self.holds_at_infinite_width is not None:
             text += f"; at infinite width it {words[self.holds_at_infinite_width]}"
         return text

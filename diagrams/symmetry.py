@@ -13,31 +13,33 @@ evaluated: the first one that changes disproves the symmetry. Where none does, t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 from diagrams._architecture import Architecture
 from diagrams._input_symmetry import of_inputs
 from diagrams._output_symmetry import of_outputs
 from diagrams._parameter_symmetry import ParameterVerdict, of_parameters
 from diagrams._symmetry_verdict import Breaking, SymmetryVerdict
+from diagrams.deep import DeepArchitecture
 from diagrams.groups import Group
 
 __all__ = ["Breaking", "ParameterVerdict", "SymmetryVerdict", "prove_symmetry"]
 
 
-def prove_symmetry(net: Architecture, group: Group, *, acting_on: str | Sequence[str] | None = None) -> SymmetryVerdict:
+def prove_symmetry(net: Architecture | DeepArchitecture, group: Group, *, acting_on: Any = None) -> SymmetryVerdict:
     """Return whether all n-point functions of a net are invariant under a group, with the proof.
 
     Parameters
     ----------
-    net : Architecture
+    net : Architecture or DeepArchitecture
         With numbers or symbols for its parameters.
     group : Group
     acting_on : str or sequence of str, optional
         ``"inputs"``, ``"outputs"``, or what is mapped of the parameters: ``"W0"``, ``"b0"``, ``"W1"`` or other names of
         parameters of a neuron, several of them (``("W0", "b0")``), all of them (``"parameters"``: hidden ones, then
         output weights), in every neuron alike; or ``"neurons"``, which exchanges or mixes as many neurons as the group
-        has components. Default: inputs for groups with translations, else outputs if the net has several, else inputs.
+        has components; ``"layer 1"``, ... for the units of a deep net. Default: inputs for groups with translations,
+        else outputs if the net has several, else inputs.
 
     Returns
     -------
@@ -48,7 +50,7 @@ def prove_symmetry(net: Architecture, group: Group, *, acting_on: str | Sequence
     Raises
     ------
     TypeError, ValueError
-        If the net is no one-hidden-layer Architecture with explicit dimensions, or the size of the group is not that of
+        If the net is no architecture with explicit dimensions, or the size of the group is not that of
         the inputs or outputs.
 
     Examples
@@ -66,8 +68,10 @@ def prove_symmetry(net: Architecture, group: Group, *, acting_on: str | Sequence
     >>> turned.holds, turned.density_is_invariant, turned.effect
     (True, True, 'inputs')
     """
+    if isinstance(net, DeepArchitecture):
+        return net.symmetry(group, acting_on=acting_on)
     if not isinstance(net, Architecture):
-        raise TypeError(f"proofs are for nets with one hidden layer such as cos_net(), got {net!r}")
+        raise TypeError(f"proofs are for nets such as cos_net() or deep_net(...), got {net!r}")
     if not isinstance(group, Group):
         raise TypeError(f"the group must be one such as Orthogonal(3) or Euclidean(1), got {group!r}")
     if not net.is_dimension_explicit:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from diagrams.architectures import Architecture
 from diagrams.cumulants import pairings
+from diagrams.deep import DeepArchitecture
 from diagrams.distributions import Constant, Gaussian
 from diagrams.symbols import coordinates
 from numerics.estimators import BlockSums, Cumulants, estimate_cumulants, ranks
@@ -27,9 +28,11 @@ from numerics.model import NetworkModel, model_of
 from numerics.neuron_cumulants import output_bias
 
 
-def check_conditional(architecture: Architecture, dtype: str) -> None:
+def check_conditional(architecture: Architecture | DeepArchitecture, dtype: str) -> None:
     """Raise ValueError if outputs are not Gaussian given the hidden parameters, or float32 would swamp the result."""
-    if not isinstance(architecture.readout, Gaussian) or not architecture.has_symmetric_readout:
+    if isinstance(architecture, Architecture) and not (
+        isinstance(architecture.readout, Gaussian) and architecture.has_symmetric_readout
+    ):
         raise ValueError(
             f"method='conditional' needs Gaussian output weights without mean, this net has {architecture.readout}"
             f"{' and means ' + str(architecture.means) if architecture.means else ''}; "
@@ -71,7 +74,9 @@ def pairs_of(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.hstack([points[first], points[second]])
 
 
-def conditional_correlators(sums: BlockSums, order: int, architecture: Architecture, n_points: int) -> Cumulants:
+def conditional_correlators(
+    sums: BlockSums, order: int, architecture: Architecture | DeepArchitecture, n_points: int
+) -> Cumulants:
     """Return the n-point connected correlators from sums of products of K; odd ones vanish.
 
     Parameters
@@ -79,7 +84,7 @@ def conditional_correlators(sums: BlockSums, order: int, architecture: Architect
     sums : BlockSums
         Of K at all pairs of points.
     order : int
-    architecture : Architecture
+    architecture : Architecture or DeepArchitecture
     n_points : int
     """
     indices = index_tuples(architecture.output_dim * n_points, order)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from diagrams.architectures import Architecture
 from diagrams.cumulants import set_partitions
+from diagrams.deep import DeepArchitecture
 from numerics.estimators import BlockSums, Cumulants, jackknife, jackknife_deviations, n_monomials, ranks
 from numerics.kernels import index_tuples
 
@@ -146,7 +147,7 @@ def neuron_correlators(
     return Cumulants(indices, values + output_bias(architecture, indices, sums.n_points), deviations)
 
 
-def output_bias(architecture: Architecture, indices: NDArray[np.int64], n_points: int) -> Floats:
+def output_bias(architecture: Architecture | DeepArchitecture, indices: NDArray[np.int64], n_points: int) -> Floats:
     """Return what the output bias adds: its variance to the two-point function of equal outputs."""
     outputs = indices // n_points
     same = (indices.shape[1] == 2) & (outputs == outputs[:, :1]).all(axis=1)
