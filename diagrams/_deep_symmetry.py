@@ -142,7 +142,8 @@ def _output_change(net: DeepArchitecture, group: Group) -> Breaking | None:
         after = sympy.Matrix(rotation) * sympy.Matrix(rotation).T
         size, a, b = max(((abs(e), *divmod(i, group.size)) for i, e in enumerate(after - one)), key=lambda t: t[0])
         if size > 0:
-            return Breaking(2, name, sympy.Float(kernel * one[a, b], 8), sympy.Float(kernel * after[a, b], 8), where)
+            shown = [sympy.Float(kernel * m[a, b], 8) for m in (one, after)]
+            return Breaking(2, name, shown[0], shown[1], where, (a, b) if group.size > 1 else ())
     return None
 
 

@@ -119,9 +119,9 @@ def _change_of_order(
             after = neuron.correlator(points, outputs)
             size, error = max(abs(before.value), abs(after.value)), before.error + after.error
             if (change := abs(after.value - before.value)) > max(_CHANGED * size, 10 * error):
-                changes.append((change, name, before, after))
+                changes.append((change, name, before, after, outputs if net.output_dim > 1 else ()))
     if not changes:
         return None
-    _, name, before, after = max(changes, key=lambda change: change[0])
+    _, name, before, after, component = max(changes, key=lambda change: change[0])
     shown = [sympy.Float(v.value, 8 if v.error < 1e-6 * abs(v.value) else 4) for v in (before, after)]
-    return Breaking(n, name, shown[0], shown[1], sample_text(source))
+    return Breaking(n, name, shown[0], shown[1], sample_text(source), component)

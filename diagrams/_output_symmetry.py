@@ -98,7 +98,8 @@ def _first_tensor_change(net: Architecture, elements: Sequence[tuple[str, Any]])
             if change.max() > _TENSOR_CHANGED * np.abs(tensor).max():
                 at = int(change.argmax())
                 before, after = (sympy.Float(float(t.ravel()[at]), 8) for t in (tensor, moved))
-                return Breaking(n, name, before, after, sample_text(net))
+                component = tuple(map(int, np.unravel_index(at, tensor.shape))) if net.output_dim > 1 else ()
+                return Breaking(n, name, before, after, sample_text(net), component)
     return None
 
 

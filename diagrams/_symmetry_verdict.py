@@ -32,6 +32,8 @@ class Breaking:
         Its value at sample points (for outputs the component that changes most).
     where : str
         The numbers that were put in for symbols.
+    component : tuple of int
+        Output of each point, where the correlator is a tensor of several outputs.
     """
 
     n: int
@@ -39,6 +41,7 @@ class Breaking:
     before: Expr
     after: Expr
     where: str = ""
+    component: tuple[int, ...] = ()
 
     @property
     def change(self) -> Expr:
@@ -46,7 +49,8 @@ class Breaking:
         return self.after - self.before
 
     def __str__(self) -> str:
-        text = f"the {self.n}-point function changes from {self.before} to {self.after} under {self.element}"
+        place = f", component {self.component}," if self.component else ""
+        text = f"the {self.n}-point function{place} changes from {self.before} to {self.after} under {self.element}"
         return f"{text} ({self.where})" if self.where else text
 
 
