@@ -90,7 +90,7 @@ def _finite_group(generators: Floats) -> Floats:
         fresh = {(p.round(9) + 0.0).tobytes(): p for p in products}
         new = [p for key, p in fresh.items() if key not in found]
         found |= fresh
-        if len(found) > _MOST_ELEMENTS:
+        if len(found) > _MOST_ELEMENTS or max(np.abs(p).max() for p in products) > 1e6:
             raise ValueError(f"the discrete elements generate more than {_MOST_ELEMENTS} elements")
     return np.array(list(found.values()))
 
