@@ -151,7 +151,7 @@ def _of_units(net: DeepArchitecture, group: Group, layer: int) -> ParameterVerdi
     width = net.widths[layer - 1] * net.width
     if width.is_number and group.size > width:
         raise ValueError(f"{group} acts on {group.size} units, but layer {layer} has {width}")
-    label = f"layer {layer}"
+    label = f"units of layer {layer}"
     bias = "" if net.sigma_b0 == 0 else f", b({layer}) -> R b({layer})"
     phase = f", c({layer}) -> R c({layer}) where R exchanges units" if isinstance(net.activation, Cosine) else ""
     steps = [f"W({layer}) -> R W({layer}){bias}{phase}, W({layer + 1}) -> W({layer + 1}) R^-1 on {group.size} units"]
@@ -161,14 +161,14 @@ def _of_units(net: DeepArchitecture, group: Group, layer: int) -> ParameterVerdi
         if invariant
         else "R is not orthogonal: the density of the weights is not invariant"
     )
-    effects = tuple(Effect("none" if same else "functions") for same in _units_commute(net, group))
+    effects = tuple(Effect("none" if same else "other") for same in _units_commute(net, group))
     kept = all(e.kind == "none" for e in effects)
     steps.append(
         "R goes through the activation, sigma(R z) = R sigma(z): every network computes the function that it did"
         if kept
         else "R does not go through the activation: functions of networks change"
     )
-    known = (invariant, "none" if kept else "functions", effects)
+    known = (invariant, "none" if kept else "other", effects)
     if not (invariant or kept):
         steps.append("correlators of networks with mixed units are not evaluated: sample them with numerics.Ensemble")
         return ParameterVerdict(net, group, label, None, None, tuple(steps), None, _rotations(group), *known)

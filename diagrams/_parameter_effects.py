@@ -31,7 +31,7 @@ class Effect:
 
     Parameters
     ----------
-    kind : {"none", "outputs", "inputs", "functions"}
+    kind : {"none", "outputs", "inputs", "other"}
         Nothing; the map M of the outputs; ``x -> A x + t``; a change that is neither.
     matrix, shift : matrices or None
         M, or A and t; for infinitesimal maps their velocities.
@@ -49,7 +49,7 @@ def flow_effect(space: ParameterSpace, flow: Map) -> Effect:
         return Effect("none")
     if (matrix := _output_map(space, changes)) is not None:
         return Effect("outputs", matrix)
-    return _input_flow(space, changes) or Effect("functions")
+    return _input_flow(space, changes) or Effect("other")
 
 
 def image_effect(space: ParameterSpace, image: Map, rotation: Any) -> Effect:
@@ -68,7 +68,7 @@ def image_effect(space: ParameterSpace, image: Map, rotation: Any) -> Effect:
         there = dict(zip(x, a * sympy.Matrix(x), strict=True))
         if all(vanishes(f.xreplace(there) - g) for f, g in zip(space.functions, moved, strict=True)):
             return Effect("inputs", sympy.ImmutableMatrix(a), sympy.zeros(d, 1).as_immutable())
-    return Effect("functions")
+    return Effect("other")
 
 
 def _output_map(space: ParameterSpace, changes: Sequence[Expr]) -> Any:

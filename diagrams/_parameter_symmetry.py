@@ -27,7 +27,7 @@ class ParameterVerdict(SymmetryVerdict):
     ----------
     density_is_invariant : bool
         With the Jacobian, for every element.
-    effect : {"none", "outputs", "inputs", "inputs and outputs", "functions"}
+    effect : {"none", "outputs", "inputs", "inputs and outputs", "other"}
         What elements do to the function of a network: nothing, a linear map of outputs, an affine map of inputs, some
         elements the one and some the other, or something else.
     induced : tuple of Effect
@@ -35,7 +35,7 @@ class ParameterVerdict(SymmetryVerdict):
     """
 
     density_is_invariant: bool = False
-    effect: str = "functions"
+    effect: str = "other"
     induced: tuple[Effect, ...] = ()
 
 
@@ -50,7 +50,7 @@ def of_parameters(net: Architecture, group: Group, acting_on: str | Sequence[str
     effects = [flow_effect(space, flow) for _, flow in flows] + [image_effect(space, m, r) for _, r, m in images]
     broken = [(name, why) for name, why in failures if why is not None]
     kinds = {e.kind for e in effects} - {"none"}
-    effect = "functions" if "functions" in kinds else " and ".join(sorted(kinds)) or "none"
+    effect = "other" if "other" in kinds else " and ".join(sorted(kinds)) or "none"
     steps = [_map_step(space, group), *_density_steps(space, broken), *_effect_steps(failures, effects)]
     known = (not broken, effect, tuple(effects))
     named = (net, group, space.label)
@@ -91,22 +91,27 @@ def _effect_steps(failures: Sequence[tuple[str, str | None]], effects: Sequence[
     """Return what happens to functions, equal effects told once."""
     told: dict[str, list[str]] = {}
     for (name, _), effect in zip(failures, effects, strict=True):
-        told.setdefault(_effect_text(effect), []).append(name)
+        told.setdefault(_effect_text(effect, name.startswith("reflection")), []).append(name)
     if len(told) == 1:
         return [f"functions of networks: {text}" for text in told]
     return [f"functions of networks under {', '.join(names)}: {text}" for text, names in told.items()]
 
 
-def _effect_text(effect: Effect) -> str:
+def _effect_text(effect: Effect, is_finite: bool) -> str:
+    """Return what happens to a function; for generators and translations to first order in a small e."""
     if effect.kind == "none":
         return "every network computes the function that it did"
+    if effect.kind == "other":
+        return "a change that is no linear map of outputs and no affine map of inputs"
+    matrix = effect.matrix.tolist()
     if effect.kind == "outputs":
-        return f"the map of outputs {effect.matrix.tolist()}"
-    if effect.kind == "inputs":
-        shift = "" if effect.shift.is_zero_matrix else f" + {effect.shift.T.tolist()[0]}"
-        turn = "" if effect.matrix.is_zero_matrix and shift else f"{effect.matrix.tolist()} x"
-        return f"the map of inputs {(turn + shift).removeprefix(' + ')}"
-    return "a change that is no linear map of outputs and no affine map of inputs"
+        return f"the map of outputs f -> {matrix} f" if is_finite else f"the map of outputs f -> f + e {matrix} f"
+    terms = [] if effect.matrix.is_zero_matrix else [f"{matrix} x"]
+    terms += [] if effect.shift.is_zero_matrix else [str(list(effect.shift))]
+    image = " + ".join(terms)
+    if is_finite:
+        return f"the map of inputs x -> {image}"
+    return f"the map of inputs x -> x + e {f'({image})' if len(terms) > 1 else image}"
 
 
 def _residual(space: ParameterSpace, group: Group, failures: Sequence[tuple[str, str | None]]) -> tuple[Any, ...]:

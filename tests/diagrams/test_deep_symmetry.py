@@ -63,13 +63,13 @@ def test_what_remains_and_by_how_much_the_rest_breaks():
 UNITS = [
     (RELU, Permutation(5), "layer 2", True, True, "none"),
     (COS, Permutation(3), "layer 2", True, True, "none"),
-    (RELU, Orthogonal(2), "layer 1", True, True, "functions"),
-    (COS, Orthogonal(2), "layer 1", True, True, "functions"),
-    (COS, SIGN, "layer 1", True, True, "functions"),
+    (RELU, Orthogonal(2), "layer 1", True, True, "other"),
+    (COS, Orthogonal(2), "layer 1", True, True, "other"),
+    (COS, SIGN, "layer 1", True, True, "other"),
     (deep_net(activation="linear", depth=2), Orthogonal(3), "layer 1", True, True, "none"),
     (deep_net(activation=TANH, depth=2), SIGN, "layer 2", True, True, "none"),  # odd
     (RELU, SCALE, "layer 1", True, False, "none"),  # homogeneous
-    (deep_net(activation="erf", depth=2), SCALE, "layer 1", None, False, "functions"),
+    (deep_net(activation="erf", depth=2), SCALE, "layer 1", None, False, "other"),
 ]
 
 

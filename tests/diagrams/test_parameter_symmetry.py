@@ -37,7 +37,7 @@ ROUND = relu_net(input_dim=2).at(sigma_b0=1, sigma_w0=sympy.sqrt(2))  # weights 
 CASES = [
     (cos_net(input_dim=2), Orthogonal(2), "W0", True, True, "inputs", None),
     (gauss_net(input_dim=3), Orthogonal(3, special=True), "W0", True, True, "inputs", None),
-    (cos_net(), Translation(1), "b0", True, True, "functions", None),  # waves of another phase
+    (cos_net(), Translation(1), "b0", True, True, "other", None),  # waves of another phase
     (scalar_net(input_dim=2), Orthogonal(2), "W0", True, True, "inputs", None),
     (gauss_net(), Translation(1), "b0", False, False, "outputs", 2),  # a factor
     (cos_net(), Orthogonal(1), "W1", True, True, "outputs", None),
@@ -49,15 +49,15 @@ CASES = [
     (relu_net(), Permutation(3), "neurons", True, True, "none", None),
     (cos_net(readout=FLAT), Permutation(4), "neurons", True, True, "none", None),
     (linear_net(), Orthogonal(2), "neurons", True, True, "none", None),
-    (relu_net(), Orthogonal(2), "neurons", True, True, "functions", None),
+    (relu_net(), Orthogonal(2), "neurons", True, True, "other", None),
     (relu_net(), RESCALE, "parameters", True, False, "none", None),  # of the functions, not of the density
-    (erf_net(), RESCALE, "parameters", False, False, "functions", 2),
+    (erf_net(), RESCALE, "parameters", False, False, "other", 2),
     (relu_net(), SCALE, "W0", False, False, "inputs", 2),
     (linear_net(), SCALE, "W0", False, False, "outputs", 2),
     (cos_net(), SHEAR, ("W0", "b0"), True, True, "inputs", None),  # translations of the inputs
     (erf_net(), SHEAR, ("W0", "b0"), False, False, "inputs", 2),
-    (ROUND, Orthogonal(3), ("W0", "b0"), True, True, "functions", None),
-    (cos_net(), Orthogonal(2), "neurons", None, False, "functions", None),
+    (ROUND, Orthogonal(3), ("W0", "b0"), True, True, "other", None),
+    (cos_net(), Orthogonal(2), "neurons", None, False, "other", None),
 ]  # fmt: skip
 
 
@@ -120,7 +120,7 @@ def test_rectified_networks_are_not_taken_for_linear_ones():
     """Where all arguments are positive a mixture of two neurons would leave the function alone."""
     assert linear_net().symmetry(Orthogonal(2), acting_on="neurons").effect == "none"
     relu = relu_net(hidden_bias=False).symmetry(Orthogonal(2, special=True), acting_on="neurons")
-    assert relu.effect == "functions"
+    assert relu.effect == "other"
     x, w = symbol("x"), symbol("w")
     sided = network(sympy.Max(w * x, 0) + x, parameters={w: Uniform(-1, 1)}, point=x)
     assert sided.symmetry(Orthogonal(1)).holds is False
