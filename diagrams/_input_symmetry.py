@@ -20,6 +20,7 @@ from diagrams._symmetry_verdict import (
     with_numbers,
 )
 from diagrams.distributions import Distribution
+from diagrams.expectation import ExpectationIntegral
 from diagrams.features import bias_symbol, weight_symbols
 from diagrams.groups import Group
 from diagrams.momenta import RadialDistribution
@@ -50,10 +51,39 @@ def of_inputs(net: Architecture, group: Group) -> SymmetryVerdict:
         steps.append(f"no correlator of up to {HIGHEST} points changes at the sample points")
         limit = None
     else:
-        steps.append("the one- and two-point functions do not change at the sample points")
+        steps.append(_limit_step(net, group))
     return SymmetryVerdict(
         net, group, "inputs", False if breaking else None, limit, tuple(steps), breaking, tuple(residual)
     )
+
+
+def _limit_step(net: Architecture, group: Group) -> str:
+    """Return how it is known that functions of one and two points, all there is at infinite width, do not change."""
+    places = [coordinates(i, net.input_dim) for i in (1, 2)]
+    for n in (1, 2):
+        if n % 2 and net.is_even:
+            continue
+        kind = {"outputs": [0] * n} if net.output_dim > 1 else {}
+        correlator = net.connected_correlators(max_points=2)[n](*places[:n], **kind)
+        if correlator.has(ExpectationIntegral):
+            return "the one- and two-point functions do not change at the sample points"
+        if not all(map(vanishes, _changes(correlator, places[:n], group))):
+            return "the one- and two-point functions do not change at the sample points"
+    return "the one- and two-point functions are invariant: they have no slope along the generators, at six places"
+
+
+def _changes(function: Expr, points: Sequence[Any], group: Group) -> list[Expr]:
+    """Return the slopes of a function of points along generators and translations, and its changes by reflections."""
+    found = []
+    for matrix in group.generators:
+        velocities = [zip(x, sympy.Matrix(matrix) * sympy.Matrix(x), strict=True) for x in points]
+        found.append(sympy.Add(*(u * sympy.diff(function, s) for pairs in velocities for s, u in pairs)))
+    for shift in group.translations:
+        found.append(sympy.Add(*(a * sympy.diff(function, s) for x in points for s, a in zip(x, shift, strict=True))))
+    for r in group.reflections:
+        moved = {s: u for x in points for s, u in zip(x, sympy.Matrix(r) * sympy.Matrix(x), strict=True)}
+        found.append(function.xreplace(moved) - function)
+    return found
 
 
 Roles = tuple[tuple[Any, ...], Any]  # weights that multiply x, and the bias that absorbs shifts, or None

@@ -149,6 +149,8 @@ def test_the_gauss_net_against_its_closed_forms():
     found = net.symmetry(Translation(1))
     assert found.breaking.n == 4
     assert "a shift by 3/5" in found.breaking.element
+    assert any("no slope along the generators" in step for step in found.steps)
+    assert any("no slope" in step for step in gauss_net(input_dim=2).symmetry(Euclidean(2)).steps)
     correlators = net.connected_correlators(max_points=4)
     assert abs(sympy.N(correlators[2](0, 1) - correlators[2](3, 4))) < 1e-14
     before, after = (float(correlators[4](*[x + sympy.Rational(j, 7) for j in range(4)])) for x in (0, 1))
