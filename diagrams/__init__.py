@@ -404,3 +404,4 @@ _MODULES = {
     "wave_packets": ("WavePackets",),
 }
 lazy_names(__name__, _MODULES)
+del lazy_names  # the attribute of this name is the module
