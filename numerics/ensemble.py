@@ -240,25 +240,21 @@ class Ensemble:
                 "checkpoint= and client= are for sums over independent networks or neurons, not for weighted ones or "
                 f"sampling={sampling!r}"
             )
+        self._check_max_points(max_points, len(points))
         if method == "parts":
             from numerics.parts import parts_correlators
 
-            self._check_max_points(max_points, len(points))
             return parts_correlators(self, points, max_points=max_points, progress=progress)
         if method != "network":
-            self._check_max_points(max_points, len(points))
             return methods.measured(self, points, max_points=max_points, method=method, sampling=sampling, run=run)
         if isinstance(self.architecture, FieldDeformed):
             from numerics import field_deformation
 
-            self._check_max_points(max_points, len(points))
             return field_deformation.reweighted(self, points, max_points=max_points, progress=progress)
         if self._is_deformed:
             from numerics.broken import reweighted
 
-            self._check_max_points(max_points, len(points))
             return reweighted(self, points, max_points=max_points, progress=progress)
-        self._check_max_points(max_points, len(points))
         sums = collected(self._source, self.blocks, self.blocks, points, max_points, self.block_size, run)
         warn_of_rounding(sums, self.dtype)
         cumulants = {n: estimate_cumulants(sums, n) for n in range(1, max_points + 1)}
