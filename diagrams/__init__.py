@@ -94,7 +94,7 @@ if TYPE_CHECKING:
     from diagrams.series import Series
     from diagrams.streaming import DiagramStream, StreamPosition, iter_diagrams
     from diagrams.symbols import symbol
-    from diagrams.symmetry import SymmetryVerdict, prove_symmetry
+    from diagrams.symmetry import ParameterVerdict, SymmetryVerdict, prove_symmetry
     from diagrams.tangent_kernel import TangentKernel
     from diagrams.tensor_invariants import InvariantTensors, invariant_tensors
     from diagrams.theory import Action, local_action, phi4, phi_n
@@ -152,6 +152,7 @@ __all__ = [
     "MomentumShellFlow",
     "NeuronSum",
     "Orthogonal",
+    "ParameterVerdict",
     "Permutation",
     "RulesTable",
     "Series",
@@ -386,7 +387,7 @@ _MODULES = {
         "iter_diagrams",
     ),
     "symbols": ("symbol",),
-    "symmetry": ("SymmetryVerdict", "prove_symmetry"),
+    "symmetry": ("ParameterVerdict", "SymmetryVerdict", "prove_symmetry"),
     "tangent_kernel": ("TangentKernel",),
     "tensor_invariants": ("InvariantTensors", "invariant_tensors"),
     "theory": (
@@ -403,3 +404,4 @@ _MODULES = {
     "wave_packets": ("WavePackets",),
 }
 lazy_names(__name__, _MODULES)
+del lazy_names  # the attribute of this name is the module

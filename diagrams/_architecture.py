@@ -51,6 +51,11 @@ class Architecture:
         Standard deviation of the Gaussian output bias, zero for none.
     output_dim : int
         Number of outputs; output weights and biases of different outputs are independent, the hidden neurons shared.
+    values : tuple of (name, value)
+        Parameters that were given numbers.
+    means : tuple of sympy.Expr
+        Means of sqrt(N) times the output weights of each output, where they differ (Gaussian weights of several
+        outputs only; ``readout`` then has none). Empty if all outputs have the density ``readout``.
     """
 
     feature: Feature
@@ -60,10 +65,16 @@ class Architecture:
     sigma_b1: Expr
     output_dim: int = 1
     values: tuple[tuple[str, Expr], ...] = ()
+    means: tuple[Expr, ...] = ()
 
     def __post_init__(self) -> None:
         if isinstance(self.output_dim, bool) or not isinstance(self.output_dim, int) or self.output_dim < 1:
             raise ValueError(f"output_dim must be a positive integer, got {self.output_dim!r}")
+        if self.means and (len(self.means) != self.output_dim or not isinstance(self.readout, Gaussian)):
+            raise ValueError(
+                f"means are those of Gaussian output weights, one for each of {self.output_dim} outputs; got "
+                f"{self.means} with the density {self.readout}"
+            )
 
     @property
     def name(self) -> str:
@@ -109,7 +120,16 @@ class Architecture:
     @property
     def is_even(self) -> bool:
         """True if all odd correlators vanish, through the output weights or through the features."""
-        return self.readout.is_symmetric or self.feature.is_odd
+        return self.has_symmetric_readout or self.feature.is_odd
+
+    @property
+    def has_symmetric_readout(self) -> bool:
+        """True if the output weights and their negatives have the same density."""
+        return self.readout.is_symmetric and not any(self.means)
+
+    def readout_of(self, output: int) -> Distribution:
+        """Return the density of sqrt(N) times a weight of one output (0, 1, ...)."""
+        return Gaussian(self.readout.cumulant(2), self.means[output]) if self.means else self.readout
 
     @property
     def is_dimension_explicit(self) -> bool:
@@ -145,13 +165,14 @@ class Architecture:
             width=self.width.xreplace(checked),
             readout=self.readout.subs(checked),
             sigma_b1=self.sigma_b1.xreplace(checked),
+            means=tuple(m.xreplace(checked) for m in self.means),
             values=tuple(sorted({**numbers, **{name: v.xreplace(checked) for name, v in self.values}}.items())),
         )
 
     def _symbols(self) -> dict[str, sympy.Symbol]:
         """Return the free parameters by name, the usual ones first."""
         used = self.feature.free_symbols | self.width.free_symbols
-        used |= self.readout.free_symbols | self.sigma_b1.free_symbols
+        used |= self.readout.free_symbols.union(self.sigma_b1.free_symbols, *(m.free_symbols for m in self.means))
         order = {name: i for i, name in enumerate(PARAMETERS)}
         return {s.name: s for s in sorted(used, key=lambda s: (order.get(s.name, len(order)), s.name))}
 
@@ -170,7 +191,7 @@ class Architecture:
             raise ValueError(f"parameter(s) {missing} of this {self.name} net have no numbers: use net.at({given})")
         return {"sigma_b1": 0.0} | {name: float(value) for name, value in self.values}
 
-    def symmetry(self, group: Any, *, acting_on: str | None = None) -> SymmetryVerdict:
+    def symmetry(self, group: Any, *, acting_on: str | Sequence[str] | None = None) -> SymmetryVerdict:
         """Return whether all n-point functions are invariant under a group, with the steps of the proof.
 
         See :func:`diagrams.symmetry.prove_symmetry`.
@@ -179,8 +200,9 @@ class Architecture:
         ----------
         group : Group
             Such as ``Euclidean(1)`` or ``Orthogonal(5)``.
-        acting_on : {"inputs", "outputs"}, optional
-            Default: inputs for groups with translations, else outputs if there are several, else inputs.
+        acting_on : str or sequence of str, optional
+            ``"inputs"``, ``"outputs"``, names of parameters such as ``"W0"``, or ``"neurons"``. Default: inputs for
+            groups with translations, else outputs if there are several, else inputs.
 
         Returns
         -------
@@ -203,7 +225,8 @@ class Architecture:
         With several outputs it contains ``KroneckerDelta(a_i, a_j)`` in the output indices a_1 ... a_n
         (:func:`diagrams.symbols.output_index`).
         """
-        return _correlator_series(self.feature, self.input_dim, self.readout, self.sigma_b1, self.output_dim, n)
+        weights = (self.readout, self.output_dim, self.means)
+        return _correlator_series(self.feature, self.input_dim, weights, self.sigma_b1, n)
 
     def neuron_moment(self, points: Sequence[PointLike], weight: Expr = 1) -> Expr:
         """Return ``E[weight(w1, w0, b0) prod_i w1 h(x_i)]`` over the parameters of one neuron.
@@ -312,11 +335,20 @@ class Architecture:
         w, b = ("W^1_i", "b^1") if self.output_dim == 1 else ("W^1_{ai}", "b^1_a")
         bias = "" if self.sigma_b1 == 0 else f" + {b}"
         field = rf"\phi{a}(x) = \sum_{{i=1}}^{{{sympy.latex(self.width)}}} {w}\, {self.feature.latex()}{bias}"
-        densities = [*self.feature.density_latex(), self.readout.scaled(1 / sympy.sqrt(self.width)).density_latex(w)]
+        densities = [*self.feature.density_latex(), self._weight_law().density_latex(w)]
         if self.sigma_b1 != 0:
             densities.append(Gaussian(self.sigma_b1**2).density_latex(b))
+        if any(self.means):
+            densities.append(rf"m = \left({', '.join(map(sympy.latex, self.means))}\right)")
         lines = [field, r"P(\theta):\quad " + r",\quad ".join(densities)]
         return r"\begin{aligned} & " + r" \\ & ".join(lines) + r" \end{aligned}"
+
+    def _weight_law(self) -> Distribution:
+        """Return the density of an output weight; a mean ``m_a`` stands for those of the outputs."""
+        law = self.readout
+        if any(self.means):
+            law = Gaussian(law.cumulant(2), sympy.Symbol("m_a", real=True))
+        return law.scaled(1 / sympy.sqrt(self.width))
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.to_latex()}$"
@@ -324,7 +356,8 @@ class Architecture:
     def __str__(self) -> str:
         values = ", ".join(f"{k}={v}" for k, v in self.values)
         outputs = "" if self.output_dim == 1 else f", output_dim={self.output_dim}"
-        return f"{self.name}_net(input_dim={self.input_dim}{outputs}){'.at(' + values + ')' if values else ''}"
+        means = f", mean_w1=({', '.join(map(str, self.means))})" if self.means else ""
+        return f"{self.name}_net(input_dim={self.input_dim}{outputs}{means}){'.at(' + values + ')' if values else ''}"
 
 
 def _check_parameter(name: str, value: Any, allowed: list[str]) -> Expr:
@@ -357,20 +390,23 @@ def _neuron_moment(
     return sympy.Add(*total)
 
 
+Weights = tuple[Distribution, int, tuple[Expr, ...]]  # density, number of outputs, means of the outputs
+
+
 @cache
-def _correlator_series(
-    feature: Feature, input_dim: int, readout: Distribution, sigma_b1: Expr, output_dim: int, n: int
-) -> Series:
-    parameters, even = (1 / symbol("N"),), readout.is_symmetric or feature.is_odd
+def _correlator_series(feature: Feature, input_dim: int, weights: Weights, sigma_b1: Expr, n: int) -> Series:
+    readout, output_dim, means = weights
+    parameters, even = (1 / symbol("N"),), feature.is_odd or (readout.is_symmetric and not any(means))
     if n % 2 and even:
         return Series(parameters, ())
     points = [coordinates(i + 1, input_dim) for i in range(n)]
 
     @cache
     def moment(block: tuple[int, ...]) -> Expr:
-        if (weights := _readout_moment(readout, block, output_dim)) == 0:
+        labels = [output_index(i + 1) for i in block] if output_dim > 1 else []
+        if (size := readout_moment(readout, labels, means) if labels else readout.moment(len(block))) == 0:
             return sympy.S.Zero
-        return weights * feature.expected_product([points[i] for i in block])
+        return size * feature.expected_product([points[i] for i in block])
 
     cumulant = cumulant_from_moments(range(n), moment, even=even)
     if n == 2:
@@ -381,20 +417,24 @@ def _correlator_series(
     return Series(parameters, (((sympy.Rational(n, 2) - 1,), cumulant),))
 
 
-def _readout_moment(readout: Distribution, block: tuple[int, ...], output_dim: int) -> Expr:
-    """Return the average of the (scaled) output weights of one neuron to the outputs a_i, i in the block.
+def readout_moment(readout: Distribution, outputs: Sequence[Expr], means: tuple[Expr, ...] = ()) -> Expr:
+    """Return the average of the (scaled) weights of one neuron to the given outputs, numbers or output indices.
 
-    Weights to different outputs are independent: a sum over partitions of the block into equal outputs.
+    Weights to different outputs are independent: a sum over partitions into equal outputs, a cumulant for each part.
     """
-    if output_dim == 1:
-        return readout.moment(len(block))
-    cumulants = {k: readout.cumulant(k) for k in range(1, len(block) + 1)}
-    terms = []
-    for partition in set_partitions(block, even=readout.is_symmetric):
-        factors = [cumulants[len(part)] for part in partition]
+    items, terms = range(len(outputs)), []
+    for partition in set_partitions(items, even=readout.is_symmetric and not any(means)):
+        factors = [_weight_cumulant(readout, [outputs[i] for i in part], means) for part in partition]
         if all(f != 0 for f in factors):
-            terms.append(sympy.Mul(*factors, *(_same_output(part) for part in partition)))
+            terms.append(sympy.Mul(*factors))
     return sympy.Add(*terms)
+
+
+def _weight_cumulant(readout: Distribution, outputs: Sequence[Expr], means: tuple[Expr, ...]) -> Expr:
+    first, *others = outputs
+    if means and not others:
+        return sympy.Add(*(m * sympy.KroneckerDelta(first, a) for a, m in enumerate(means)))
+    return readout.cumulant(len(outputs)) * sympy.Mul(*(sympy.KroneckerDelta(first, a) for a in others))
 
 
 def _same_output(part: Sequence[int]) -> Expr:

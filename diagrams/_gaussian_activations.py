@@ -36,6 +36,10 @@ class Activation(ABC):
     def latex(self, argument: str) -> str:
         """Return sigma(argument) in LaTeX."""
 
+    @abstractmethod
+    def expression(self, z: Expr) -> Expr:
+        """Return sigma(z); a phase of the neuron is part of z."""
+
     def slopes(self, covariance: Covariance) -> list[Expr]:
         """Return the derivatives of E[sigma sigma] with respect to q_11, q_22 and q_12 (Price's theorem)."""
         return [factor * self.average(orders, covariance) for factor, orders in _PRICE]
@@ -69,6 +73,10 @@ class Linear(Activation):
         left = [i for i, k in enumerate(orders) if k == 0]
         return sympy.Add(*(sympy.Mul(*(covariance[i][j] for i, j in p)) for p in pairings(left)))
 
+    def expression(self, z: Expr) -> Expr:
+        """Return sigma(z)."""
+        return z
+
     def latex(self, argument: str) -> str:
         """Return the argument."""
         return argument
@@ -89,6 +97,10 @@ class Cosine(Activation):
                 terms.append((1 - turns) * sympy.exp(-sympy.Add(*variance) / 2))
         return sympy.Add(*terms) / 2 ** (n - 1)
 
+    def expression(self, z: Expr) -> Expr:
+        """Return sigma(z)."""
+        return sympy.cos(z)
+
     def latex(self, argument: str) -> str:
         """Return the cosine."""
         return rf"\cos\!\left({argument} + c\right)"
@@ -105,6 +117,10 @@ class Erf(Activation):
         from diagrams.activations import erf_pair_average
 
         return erf_pair_average(orders, covariance[0][0], covariance[1][1], covariance[0][1])
+
+    def expression(self, z: Expr) -> Expr:
+        """Return sigma(z)."""
+        return sympy.erf(z)
 
     def latex(self, argument: str) -> str:
         """Return the error function."""
@@ -138,6 +154,10 @@ class Relu(Activation):
         """Return the derivatives of variance/2."""
         return _HALF, sympy.S.Zero
 
+    def expression(self, z: Expr) -> Expr:
+        """Return sigma(z)."""
+        return sympy.Max(z, 0)
+
     def latex(self, argument: str) -> str:
         """Return the maximum."""
         return rf"\max\!\left({argument}, 0\right)"
@@ -158,6 +178,10 @@ class Smooth(Activation):
     def derivative(self, order: int) -> Expr:
         """Return a derivative of the formula."""
         return sympy.diff(self.formula, ACTIVATION_VARIABLE, order) if order else self.formula
+
+    def expression(self, z: Expr) -> Expr:
+        """Return sigma(z)."""
+        return self.formula.xreplace({ACTIVATION_VARIABLE: z})
 
     def latex(self, argument: str) -> str:
         """Return the formula."""

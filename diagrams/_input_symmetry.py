@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from random import Random
 from typing import Any
 
 import sympy
@@ -19,6 +20,7 @@ from diagrams._symmetry_verdict import (
     with_numbers,
 )
 from diagrams.distributions import Distribution
+from diagrams.expectation import ExpectationIntegral
 from diagrams.features import bias_symbol, weight_symbols
 from diagrams.groups import Group
 from diagrams.momenta import RadialDistribution
@@ -27,6 +29,7 @@ from diagrams.typing import Expr
 
 _ZERO = sympy.Float("1e-20")
 _CHANGED = sympy.Float("1e-12")
+_PLACES = 6
 
 
 def of_inputs(net: Architecture, group: Group) -> SymmetryVerdict:
@@ -48,10 +51,39 @@ def of_inputs(net: Architecture, group: Group) -> SymmetryVerdict:
         steps.append(f"no correlator of up to {HIGHEST} points changes at the sample points")
         limit = None
     else:
-        steps.append("the one- and two-point functions do not change at the sample points")
+        steps.append(_limit_step(net, group))
     return SymmetryVerdict(
         net, group, "inputs", False if breaking else None, limit, tuple(steps), breaking, tuple(residual)
     )
+
+
+def _limit_step(net: Architecture, group: Group) -> str:
+    """Return how it is known that functions of one and two points, all there is at infinite width, do not change."""
+    places = [coordinates(i, net.input_dim) for i in (1, 2)]
+    for n in (1, 2):
+        if n % 2 and net.is_even:
+            continue
+        kind = {"outputs": [0] * n} if net.output_dim > 1 else {}
+        correlator = net.connected_correlators(max_points=2)[n](*places[:n], **kind)
+        if correlator.has(ExpectationIntegral):
+            return "the one- and two-point functions do not change at the sample points"
+        if not all(map(vanishes, _changes(correlator, places[:n], group))):
+            return "the one- and two-point functions do not change at the sample points"
+    return "the one- and two-point functions are invariant: they have no slope along the generators, at six places"
+
+
+def _changes(function: Expr, points: Sequence[Any], group: Group) -> list[Expr]:
+    """Return the slopes of a function of points along generators and translations, and its changes by reflections."""
+    found = []
+    for matrix in group.generators:
+        velocities = [zip(x, sympy.Matrix(matrix) * sympy.Matrix(x), strict=True) for x in points]
+        found.append(sympy.Add(*(u * sympy.diff(function, s) for pairs in velocities for s, u in pairs)))
+    for shift in group.translations:
+        found.append(sympy.Add(*(a * sympy.diff(function, s) for x in points for s, a in zip(x, shift, strict=True))))
+    for r in group.reflections:
+        moved = {s: u for x in points for s, u in zip(x, sympy.Matrix(r) * sympy.Matrix(x), strict=True)}
+        found.append(function.xreplace(moved) - function)
+    return found
 
 
 Roles = tuple[tuple[Any, ...], Any]  # weights that multiply x, and the bias that absorbs shifts, or None
@@ -100,7 +132,7 @@ def _absorbed(group: Group, roles: Roles) -> str:
 def _input_steps(net: Architecture, group: Group, roles: Roles) -> list[str]:
     laws = ", ".join(str(law) for _, law in net.feature.distributions)
     steps = [
-        "v.grad_x h = u.grad_theta h holds for every generator (evaluated to 20 digits at three places)",
+        "v.grad_x h = u.grad_theta h holds for every generator (evaluated to 20 digits at six places)",
         f"div(P u) = 0 for the densities {laws}: they and the Jacobian are invariant",
     ]
     if group.translations:
@@ -126,11 +158,11 @@ def _flow_failure(net: Architecture, matrix: Any, shift: Any, roles: Roles) -> s
             flow[bias] = sum(a * w for a, w in zip(shift, weights, strict=True))
     change = sum(v * sympy.diff(h, s) for v, s in zip(column, x, strict=True))
     change -= sum(u * sympy.diff(h, s) for s, u in flow.items())
-    if not _vanishes(net, change):
+    if not vanishes(change):
         return "the feature changes by more than a change of its parameters"
     divergence = sum((_log_change(symbols, law, flow) for symbols, law in feature.distributions), sympy.S.Zero)
     divergence += sum(sympy.diff(u, s) for s, u in flow.items())
-    if not _vanishes(net, divergence):
+    if not vanishes(divergence):
         return "the density of the parameters is not invariant"
     return _boundary_failure(net, h, flow, matrix)
 
@@ -164,7 +196,7 @@ def _boundary_failure(net: Architecture, h: Expr, flow: dict[Any, Expr], matrix:
             period = law.support[1] - law.support[0]
             moved = h.xreplace({symbols[0]: symbols[0] + period})
             # a change of sign is absorbed by output weights of either sign
-            if not (_vanishes(net, moved - h) or (net.readout.is_symmetric and _vanishes(net, moved + h))):
+            if not (vanishes(moved - h) or (net.has_symmetric_readout and vanishes(moved + h))):
                 return f"the density {law} ends, and the feature is not periodic over its support"
     return None
 
@@ -174,31 +206,47 @@ def _reflection_failure(net: Architecture, matrix: Any, weights: tuple[Any, ...]
     h = feature.expression(x)
     inputs = dict(zip(x, sympy.Matrix(matrix) * sympy.Matrix(x), strict=True))
     moved = dict(zip(weights, sympy.Matrix(matrix).T * sympy.Matrix(weights), strict=True))
-    if not _vanishes(net, h.xreplace(inputs) - h.xreplace(moved)):
+    if not vanishes(h.xreplace(inputs) - h.xreplace(moved)):
         return "the feature changes by more than a change of its parameters"
     for symbols, law in feature.distributions:
         density = _density(symbols, law)
-        if not _vanishes(net, density.xreplace(moved) - density):
+        if not vanishes(density.xreplace(moved) - density):
             return "the density of the parameters is not invariant"
+        if set(symbols) & set(moved) and not _keeps_the_support(law, matrix):
+            return f"the density {law} ends at places that are moved"
         is_lopsided = not isinstance(law, RadialDistribution) and not law.is_symmetric
         if is_lopsided and set(symbols) & set(moved) and any(entry < 0 for entry in matrix):
             return f"the density {law} is not symmetric"
     return None
 
 
-def _vanishes(net: Architecture, expression: Expr) -> bool:
-    """Return whether an expression in coordinates and parameters is zero, at three places to 20 digits."""
+def _keeps_the_support(law: Distribution, matrix: Any) -> bool:
+    """Return whether a matrix maps the support of independent components, or a ball, to itself."""
+    if isinstance(law, RadialDistribution):
+        return bool(sympy.Matrix(matrix) * sympy.Matrix(matrix).T == sympy.eye(matrix.rows))
+    permuted = all(sorted(abs(e) for e in matrix.row(i)) == [0] * (matrix.rows - 1) + [1] for i in range(matrix.rows))
+    return permuted or all(e.is_infinite for e in law.support)
+
+
+def vanishes(expression: Expr) -> bool:
+    """Return whether an expression in coordinates and parameters is zero, at six places to 20 digits.
+
+    Symbols take both signs, unless they are positive: features may be defined piece by piece.
+    """
     expression = sympy.expand(expression)
     if expression == 0:
         return True
     symbols = sorted(expression.free_symbols, key=lambda s: s.name)
-    for k in range(3):
-        primes = PRIMES[k:] + PRIMES[:k]
-        place = {s: sympy.sqrt(primes[i % len(primes)]) / (3 + i + k) for i, s in enumerate(symbols)}
+    for k in range(_PLACES):
+        place = {s: _sign(s, i, k) * sympy.sqrt(PRIMES[(i + k) % 20]) / (3 + i + k) for i, s in enumerate(symbols)}
         size = sympy.Add(*(abs(t.xreplace(place)).evalf(DIGITS) for t in sympy.Add.make_args(expression)))
         if abs(expression.xreplace(place).evalf(DIGITS, maxn=200)) > _ZERO * max(size, sympy.S.One):
             return False
     return True
+
+
+def _sign(s: sympy.Symbol, i: int, k: int) -> int:
+    return 1 if s.is_positive or Random(101 * i + k).random() < 0.5 else -1
 
 
 def sample_elements(group: Group) -> list[tuple[str, Any, Any]]:
@@ -221,12 +269,13 @@ def _first_change(
     net: Architecture, elements: Sequence[tuple[str, Any, Any]], orders: Sequence[int]
 ) -> Breaking | None:
     numbers = with_numbers(net)
-    outputs = {"outputs": None} if net.output_dim == 1 else {}
+    # of several outputs the one whose weights have the largest mean, where there are means
+    shown = max(range(net.output_dim), key=lambda a: abs(numbers.readout_of(a).moment(1)))
     for n in orders:
         if net.is_even and n % 2:
             continue
         correlator = numbers.connected_correlators(max_points=n)[n]
-        kind = {"outputs": [0] * n} if net.output_dim > 1 else outputs
+        kind = {"outputs": [shown] * n} if net.output_dim > 1 else {}
         points = [sample_point(net.input_dim, j) for j in range(n)]
         before = sympy.N(correlator(*points, **kind), DIGITS)
         for name, rotation, shift in elements:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import sympy
 
+from diagrams._architecture import readout_moment
 from diagrams.cumulants import set_partitions
 from diagrams.neuron_sums import SumKey, Term
 from diagrams.symbols import symbol
@@ -52,11 +53,7 @@ def neuron_moment(net: Architecture, legs: tuple[Leg, ...], sums: tuple[SumKey, 
 
 def _output_weights(net: Architecture, outputs: list[Expr]) -> Expr:
     """Return the average of output weights to the given outputs; those to different outputs are independent."""
-    terms = []
-    for partition in set_partitions(outputs, even=net.readout.is_symmetric):
-        equal = [sympy.KroneckerDelta(part[0], a) for part in partition for a in part[1:]]
-        terms.append(sympy.Mul(*(net.readout.cumulant(len(part)) for part in partition), *equal))
-    return sympy.Add(*terms)
+    return readout_moment(net.readout, outputs, net.means)
 
 
 @cache
@@ -64,12 +61,12 @@ def neuron_cumulant(net: Architecture, legs: tuple[Leg, ...], sums: tuple[SumKey
     """Return the joint cumulant of ``W1 h(x)`` at the legs and of monomials, of one neuron of a net of width 1."""
     n, distinct = len(legs), list(dict.fromkeys(sums))
     odd = [1] * n + [key.output_degree % 2 for key in sums]
-    if net.readout.is_symmetric and sum(odd) % 2:
+    if net.has_symmetric_readout and sum(odd) % 2:
         return sympy.S.Zero
     labels = [*range(n), *(n + distinct.index(key) for key in sums)]  # equal labels are equal factors
     kept = Counter(
         tuple(sorted(tuple(labels[i] for i in block) for block in partition))
-        for partition in _partitions(tuple(range(len(labels))), odd if net.readout.is_symmetric else None)
+        for partition in _partitions(tuple(range(len(labels))), odd if net.has_symmetric_readout else None)
     )
 
     def moment(block: Block) -> Expr:
@@ -188,7 +185,7 @@ def _dealt(net: Architecture, legs: tuple[Leg, ...], blocks: tuple[tuple[SumKey,
     terms = []
     parity = sum(key.output_degree for key in blocks[0])
     for size in range(len(legs) + 1):
-        if net.readout.is_symmetric and (size + parity) % 2:
+        if net.has_symmetric_readout and (size + parity) % 2:
             continue
         for chosen in combinations(range(len(legs)), size):
             head = neuron_cumulant(net, tuple(legs[i] for i in chosen), blocks[0])
@@ -216,7 +213,7 @@ def expectation(net: Architecture, legs: Sequence[Leg], terms: Sequence[Term]) -
     for term in terms:
         odd = [1] * n + [key.output_degree % 2 for key in term.sums]
         power = term.n_power - sympy.Rational(n + sum(key.output_degree for key in term.sums), 2)
-        for partition in _partitions(tuple(range(n + len(term.sums))), odd if net.readout.is_symmetric else None):
+        for partition in _partitions(tuple(range(n + len(term.sums))), odd if net.has_symmetric_readout else None):
             falling = sympy.Mul(*(width - i for i in range(len(partition))))
             blocks = (
                 neuron_moment(net, tuple(legs[i] for i in b if i < n), tuple(term.sums[i - n] for i in b if i >= n))

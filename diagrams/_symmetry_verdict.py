@@ -32,6 +32,8 @@ class Breaking:
         Its value at sample points (for outputs the component that changes most).
     where : str
         The numbers that were put in for symbols.
+    component : tuple of int
+        Output of each point, where the correlator is a tensor of several outputs.
     """
 
     n: int
@@ -39,9 +41,16 @@ class Breaking:
     before: Expr
     after: Expr
     where: str = ""
+    component: tuple[int, ...] = ()
+
+    @property
+    def change(self) -> Expr:
+        """By how much."""
+        return self.after - self.before
 
     def __str__(self) -> str:
-        text = f"the {self.n}-point function changes from {self.before} to {self.after} under {self.element}"
+        place = f", component {self.component}," if self.component else ""
+        text = f"the {self.n}-point function{place} changes from {self.before} to {self.after} under {self.element}"
         return f"{text} ({self.where})" if self.where else text
 
 
@@ -51,9 +60,10 @@ class SymmetryVerdict:
 
     Parameters
     ----------
-    net : Architecture
+    net : Architecture or DeepArchitecture
     group : Group
-    acting_on : {"inputs", "outputs"}
+    acting_on : str
+        What is mapped: ``"inputs"``, ``"outputs"``, parameters or units.
     holds : bool or None
         At every width; None if it is neither proved nor disproved.
     holds_at_infinite_width : bool or None
@@ -66,7 +76,7 @@ class SymmetryVerdict:
         Generators of the subgroup (connected to one, without translations) that remains a symmetry.
     """
 
-    net: Architecture
+    net: Any
     group: Group
     acting_on: str
     holds: bool | None
@@ -83,7 +93,9 @@ class SymmetryVerdict:
     def verdict(self) -> str:
         """The verdict in words."""
         words = {True: "is a symmetry", False: "is no symmetry", None: "is neither proved nor disproved as a symmetry"}
-        text = f"{self.group} on the {self.acting_on} {words[self.holds]} of the {self.net.name} net at finite width"
+        depth = f" of depth {self.net.depth}" if hasattr(self.net, "depth") else ""
+        net = f"the {self.net.name} net{depth}"
+        text = f"{self.group} on the {self.acting_on} {words[self.holds]} of {net} at finite width"
         if self.holds is not True and self.holds_at_infinite_width is not None:
             text += f"; at infinite width it {words[self.holds_at_infinite_width]}"
         return text
@@ -98,10 +110,23 @@ class SymmetryVerdict:
 
     __repr__ = __str__
 
+    def to_latex(self) -> str:
+        """Return the verdict and the steps in LaTeX."""
+        lines = [rf"\text{{{_as_latex_text(line)}}}" for line in str(self).splitlines()]
+        return r"\begin{aligned} & " + r" \\ & ".join(lines) + r" \end{aligned}"
+
     def _repr_html_(self) -> str:
         steps = "".join(f"<li>{escape(step)}</li>" for step in self.steps)
         breaking = f"<p>{escape(str(self.breaking))}</p>" if self.breaking else ""
         return f"<p><b>{escape(self.verdict)}</b></p><ol>{steps}</ol>{breaking}"
+
+
+def _as_latex_text(line: str) -> str:
+    """Return plain text as LaTeX text, arrows and powers as formulas."""
+    special = (("^", r"\^{}"), ("**", r"\^{}"), ("_", r"\_"), ("->", r"$\to$"), ("|", r"$|$"), ("theta", r"$\theta$"))
+    for plain, latex in special:
+        line = line.replace(plain, latex)
+    return line.replace("  ", r"\quad ")
 
 
 def sample_point(d: int, j: int) -> tuple[Expr, ...]:
@@ -110,13 +135,14 @@ def sample_point(d: int, j: int) -> tuple[Expr, ...]:
 
 def with_numbers(net: Architecture) -> Architecture:
     """Return the net with numbers for the symbols that are left: a width of ten, ones for the others."""
-    free = _sample_values(net)
+    free = sample_values(net)
     return net.at(**free) if free else net
 
 
-def _sample_values(net: Architecture) -> dict[str, int]:
+def sample_values(net: Architecture) -> dict[str, int]:
+    """Return the numbers that are put in for symbols."""
     return {name: {"N": 10, "Lambda": 5}.get(name, 1) for name in net._symbols()}
 
 
 def sample_text(net: Architecture) -> str:
-    return ", ".join(f"{name} = {value}" for name, value in _sample_values(net).items())
+    return ", ".join(f"{name} = {value}" for name, value in sample_values(net).items())

@@ -2,7 +2,8 @@
 
 All of them take ``input_dim``; ``output_bias``, which adds ``b1 ~ N(0, sigma_b1**2)`` to the output; ``output_dim``,
 the number of outputs, which share the hidden neurons and have independent output weights; and ``readout``, the density
-of sqrt(N) times an output weight, by default a Gaussian of variance ``sigma_w1**2`` and mean ``mean_w1`` (zero).
+of sqrt(N) times an output weight, by default a Gaussian of variance ``sigma_w1**2`` and mean ``mean_w1`` (zero; a
+sequence gives the outputs means of their own).
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def cos_net(
     input_dim: int | sympy.Symbol = 1,
     output_bias: bool = False,
     output_dim: int = 1,
-    mean_w1: Expr = 0,
+    mean_w1: Expr | Sequence[Expr] = 0,
     readout: Distribution | None = None,
 ) -> Architecture:
     r"""Return the Cos-net, :math:`\phi(x) = \sum_i W^1_i \cos(W^0_i \cdot x + b^0_i)`.
@@ -48,8 +49,9 @@ def cos_net(
         Add ``b1 ~ N(0, sigma_b1**2)`` to the output; default none.
     output_dim : int
         Number of outputs.
-    mean_w1 : sympy.Expr
-        Mean of sqrt(N) times an output weight.
+    mean_w1 : sympy.Expr, or sequence of them
+        Mean of sqrt(N) times an output weight; one for each output if they differ, such as ``(mu, mu, 0, 0, 0)``,
+        which breaks rotations of the outputs to those that keep this vector (arXiv:2106.00694, section 4).
     readout : Distribution, optional
         Density of sqrt(N) times an output weight in place of the Gaussian.
 
@@ -81,7 +83,7 @@ def gauss_net(
     hidden_bias: bool = True,
     output_bias: bool = False,
     output_dim: int = 1,
-    mean_w1: Expr = 0,
+    mean_w1: Expr | Sequence[Expr] = 0,
     readout: Distribution | None = None,
 ) -> Architecture:
     r"""Return the Gauss-net, feature :math:`\exp(W^0 \cdot x + b^0) / \sqrt{\exp[2(\sigma_{b0}^2 + s x^2)]}`.
@@ -119,7 +121,7 @@ def linear_net(
     hidden_bias: bool = False,
     output_bias: bool = False,
     output_dim: int = 1,
-    mean_w1: Expr = 0,
+    mean_w1: Expr | Sequence[Expr] = 0,
     readout: Distribution | None = None,
 ) -> Architecture:
     r"""Return the linear net, :math:`\phi(x) = \sum_i W^1_i (W^0_i \cdot x)`.
@@ -152,7 +154,7 @@ def relu_net(
     hidden_bias: bool = True,
     output_bias: bool = False,
     output_dim: int = 1,
-    mean_w1: Expr = 0,
+    mean_w1: Expr | Sequence[Expr] = 0,
     readout: Distribution | None = None,
 ) -> Architecture:
     r"""Return the ReLU-net, :math:`\phi(x) = \sum_i W^1_i \max(W^0_i \cdot x + b^0_i, 0)`.
@@ -187,7 +189,7 @@ def erf_net(
     hidden_bias: bool = True,
     output_bias: bool = False,
     output_dim: int = 1,
-    mean_w1: Expr = 0,
+    mean_w1: Expr | Sequence[Expr] = 0,
     readout: Distribution | None = None,
 ) -> Architecture:
     r"""Return the Erf-net, :math:`\phi(x) = \sum_i W^1_i \operatorname{erf}(W^0_i \cdot x + b^0_i)`.
@@ -292,7 +294,7 @@ def network(
     name: str = "custom",
     output_bias: bool = False,
     output_dim: int = 1,
-    mean_w1: Expr = 0,
+    mean_w1: Expr | Sequence[Expr] = 0,
     readout: Distribution | None = None,
 ) -> Architecture:
     r"""Return a one-hidden-layer net with a feature and parameter densities of your own.
@@ -346,17 +348,33 @@ def network(
 
 
 def assemble(
-    feature: Feature, output_bias: bool, output_dim: int, mean_w1: Expr, readout: Distribution | None
+    feature: Feature,
+    output_bias: bool,
+    output_dim: int,
+    mean_w1: Expr | Sequence[Expr],
+    readout: Distribution | None,
 ) -> Architecture:
     """Return the architecture with this feature."""
+    mean, means = _means(mean_w1, output_dim)
     if readout is None:
-        readout = Gaussian(symbol("sigma_w1") ** 2, mean_w1)
-    elif mean_w1 != 0:
+        readout = Gaussian(symbol("sigma_w1") ** 2, mean)
+    elif means or mean != 0:
         raise ValueError(f"give either mean_w1 or a readout density with a mean, got {mean_w1} and {readout}")
     if not isinstance(readout, Distribution):
         raise TypeError(f"readout must be a density from diagrams.distributions, got {readout!r}")
     bias = symbol("sigma_b1") if output_bias else sympy.S.Zero
-    return Architecture(feature, feature.input_dim, symbol("N"), readout, bias, output_dim)
+    return Architecture(feature, feature.input_dim, symbol("N"), readout, bias, output_dim, means=means)
+
+
+def _means(mean_w1: Expr | Sequence[Expr], output_dim: int) -> tuple[Expr, tuple[Expr, ...]]:
+    """Return the mean of all outputs, or zero and the means of each if they differ."""
+    if not isinstance(mean_w1, Sequence):
+        return mean_w1, ()
+    # checked as the mean of a Gaussian is
+    found = tuple(Gaussian(sympy.S.One, m).mean for m in mean_w1)
+    if len(found) != output_dim:
+        raise ValueError(f"mean_w1 must be one mean, or one for each of {output_dim} outputs, got {len(found)}")
+    return (found[0], ()) if len(set(found)) == 1 else (sympy.S.Zero, found)
 
 
 def check_dimension(input_dim: Any) -> int:

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sympy
 
@@ -30,8 +30,11 @@ from diagrams.correlators import ConnectedCorrelators, as_point
 from diagrams.cumulants import pairings
 from diagrams.features import dot
 from diagrams.series import Series
-from diagrams.symbols import coordinates, symbol
+from diagrams.symbols import coordinates, output_index, symbol
 from diagrams.typing import Expr, Point, PointLike
+
+if TYPE_CHECKING:
+    from diagrams.symmetry import SymmetryVerdict
 
 ACTIVATIONS: dict[str, Activation] = {"cos": Cosine(), "erf": Erf(), "linear": Linear(), "relu": Relu()}
 _ORDER = ("N", "sigma_w0", "sigma_w1", "sigma_b0", "sigma_b1")
@@ -55,6 +58,8 @@ class DeepArchitecture:
     sigma_w0, sigma_w1, sigma_b0, sigma_b1 : sympy.Expr
         Standard deviations: weights of the first layer (times sqrt(input_dim)), of every later layer (times the root of
         the width below), biases of the hidden layers, output bias.
+    output_dim : int
+        Number of outputs, with independent output weights and biases.
     """
 
     activation: Activation
@@ -66,6 +71,7 @@ class DeepArchitecture:
     sigma_w1: Expr
     sigma_b0: Expr
     sigma_b1: Expr
+    output_dim: int = 1
 
     @property
     def depth(self) -> int:
@@ -99,10 +105,79 @@ class DeepArchitecture:
         names = ("width", "sigma_w0", "sigma_w1", "sigma_b0", "sigma_b1")
         return replace(self, **{k: p.xreplace(numbers) for k, p in zip(names, self._parameters(), strict=True)})
 
+    def parameter_values(self) -> dict[str, float]:
+        """Return all parameters as floats.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is still symbolic, or a layer has no whole number of neurons.
+        """
+        names = ("N", *_ORDER[1:])
+        numbers = dict(zip(names, self._parameters(), strict=True))
+        if missing := sorted({s.name for v in numbers.values() for s in v.free_symbols}):
+            given = ", ".join(f"{name}=..." for name in missing)
+            raise ValueError(f"parameter(s) {missing} of {self} have no numbers: use net.at({given})")
+        self.layer_widths()
+        return {name: float(value) for name, value in numbers.items()}
+
+    def layer_widths(self) -> tuple[int, ...]:
+        """Return the numbers of inputs, of neurons of each hidden layer, and of outputs.
+
+        Raises
+        ------
+        ValueError
+            If one of them is no positive integer.
+        """
+        hidden = [ratio * self.width for ratio in self.widths]
+        if wrong := [n for n in hidden if not (n.is_Integer and n > 0)]:
+            raise ValueError(f"a hidden layer of {self} has {wrong[0]} neurons, not a positive integer: choose N")
+        return (self.input_dim, *map(int, hidden), self.output_dim)
+
+    def symmetry(self, group: Any, *, acting_on: str | None = None) -> SymmetryVerdict:
+        """Return whether all n-point functions are invariant under a group, with the steps of the proof.
+
+        Parameters
+        ----------
+        group : Group
+        acting_on : str, optional
+            ``"inputs"``, ``"outputs"``, or the units of a hidden layer: ``"layer 1"``, ``"layer 2"``, ... Default as
+            for :meth:`diagrams.Architecture.symmetry`.
+
+        Examples
+        --------
+        >>> from diagrams.groups import Orthogonal, Permutation
+        >>> net = deep_net(activation="relu", depth=2, input_dim=3, output_dim=2)
+        >>> net.symmetry(Orthogonal(3), acting_on="inputs").holds, net.symmetry(Orthogonal(2)).holds
+        (True, True)
+        >>> net.symmetry(Permutation(5), acting_on="layer 1").effect
+        'none'
+        """
+        from diagrams._deep_symmetry import prove_deep_symmetry
+
+        return prove_deep_symmetry(self, group, acting_on)
+
+    def limiting_tangent_kernel(self, x: PointLike, y: PointLike) -> Expr:
+        r"""Return the neural tangent kernel at infinite width, parameters counted with their variances.
+
+        .. math:: \Theta^{(1)} = K^{(1)}, \qquad
+                  \Theta^{(l+1)} = K^{(l+1)} + \sigma_{w1}^2 E[\sigma'(z) \sigma'(z')]\, \Theta^{(l)}
+
+        (Jacot, Gabriel and Hongler, arXiv:1806.07572), for equal outputs; zero for different ones. Phases, which have
+        no variance of a Gaussian, count with one: it is added to K of the hidden layers of cosines.
+        """
+        pair = (as_point(x, self.input_dim), as_point(y, self.input_dim))
+        phase, theta = int(isinstance(self.activation, Cosine)), sympy.S.Zero
+        for layer in range(1, self.depth + 2):
+            passed = self.sigma_w1**2 * _slope_average(self, layer - 1, pair) * theta if layer > 1 else theta
+            theta = _kernel(self, layer, pair) + (phase if layer <= self.depth else 0) + passed
+        return theta
+
     def correlator_series(self, n: int) -> Series:
         """Return the connected correlator of up to four points as a Series in 1/N with its remainder.
 
-        The 2-point function is given through 1/N, the 4-point function at order 1/N, its leading one.
+        The 2-point function is given through 1/N, the 4-point function at order 1/N, its leading one. With several
+        outputs it contains ``KroneckerDelta(a_i, a_j)`` in the output indices.
 
         Raises
         ------
@@ -113,27 +188,39 @@ class DeepArchitecture:
         if n % 2:
             return Series(parameters, ())
         points = tuple(coordinates(i + 1, self.input_dim) for i in range(n))
-        terms = tuple(((order,), term) for order, term in self.orders(points).items())
+        outputs = [output_index(i + 1) for i in range(n)] if self.output_dim > 1 else None
+        terms = tuple(((order,), term) for order, term in self.orders(points, outputs).items())
         return Series(parameters, terms, None if self.depth == 1 else (2,))
 
-    def orders(self, points: Sequence[PointLike]) -> dict[int, Expr]:
+    def orders(self, points: Sequence[PointLike], outputs: Sequence[Any] | None = None) -> dict[int, Expr]:
         """Return the coefficients of the powers of 1/N of the connected correlator at two or four points.
 
         Points given here may coincide for every activation; a ReLU correlator of general points has a removable
         singularity there.
+
+        Parameters
+        ----------
+        points : sequence of points
+        outputs : sequence of int or output indices, optional
+            The output of each point; default the same one. Given the hidden layers, outputs are independent.
 
         Raises
         ------
         NotImplementedError
             For other numbers of points.
         """
-        x = tuple(as_point(p, self.input_dim) for p in points)
+        x, top = tuple(as_point(p, self.input_dim) for p in points), self.depth + 1
+        labels = [0] * len(x) if outputs is None else list(outputs)
         if len(x) == 2:
-            return {0: _kernel(self, self.depth + 1, x), 1: _correction(self, self.depth + 1, x)}
+            same = sympy.KroneckerDelta(*labels)
+            return {0: same * _kernel(self, top, x), 1: same * _correction(self, top, x)}
         if len(x) == 4:
-            channels = pairings(range(4))
-            top = self.depth + 1
-            return {1: sympy.Add(*(_covariance(self, top, (x[a], x[b]), (x[c], x[d])) for (a, b), (c, d) in channels))}
+            terms = []
+            for (a, b), (c, d) in pairings(range(4)):
+                same = sympy.KroneckerDelta(labels[a], labels[b]) * sympy.KroneckerDelta(labels[c], labels[d])
+                if same != 0:
+                    terms.append(same * _covariance(self, top, (x[a], x[b]), (x[c], x[d])))
+            return {1: sympy.Add(*terms)}
         raise NotImplementedError(
             f"the recursion in 1/N is implemented for 2 and 4 points, got {len(x)}; for more, sample the network"
         )
@@ -148,7 +235,8 @@ class DeepArchitecture:
         inner = self.activation.latex(r"z^{(\ell - 1)}_j(x)")
         wide = ", ".join(sympy.latex(r * self.width) for r in self.widths)
         s0, s1 = (sympy.latex(s**2) for s in (self.sigma_w0, self.sigma_w1))
-        top = rf"\phi = z^{{({self.depth + 1})}}"
+        index = "" if self.output_dim == 1 else "_a"
+        top = rf"\phi{index} = z^{{({self.depth + 1})}}"
         lines = [
             rf"z^{{(1)}}_i(x) = \textstyle\sum_j W^{{(1)}}_{{ij}} x_j{first}",
             rf"z^{{(\ell)}}_i(x) = \textstyle\sum_j W^{{(\ell)}}_{{ij}}\, {inner}{bias},\quad {top}",
@@ -161,7 +249,8 @@ class DeepArchitecture:
         return f"$\\displaystyle {self.to_latex()}$"
 
     def __str__(self) -> str:
-        return f"deep_net(activation={self.name!r}, depth={self.depth}, input_dim={self.input_dim})"
+        outputs = "" if self.output_dim == 1 else f", output_dim={self.output_dim}"
+        return f"deep_net(activation={self.name!r}, depth={self.depth}, input_dim={self.input_dim}{outputs})"
 
 
 def _bias(net: DeepArchitecture, layer: int) -> Expr:
@@ -195,6 +284,13 @@ def _pair_average(net: DeepArchitecture, layer: int, pair: Pair) -> Expr:
     if pair[0] == pair[1] and isinstance(net.activation, Relu):
         return _kernel(net, layer, pair) / 2
     return net.activation.average((0, 0), _matrix(net, layer, pair))
+
+
+def _slope_average(net: DeepArchitecture, layer: int, pair: Pair) -> Expr:
+    """Return E[sigma'(z_x) sigma'(z_y)] for the pre-activations of a layer."""
+    if pair[0] == pair[1] and isinstance(net.activation, Relu):
+        return sympy.S.Half
+    return net.activation.average((1, 1), _matrix(net, layer, pair))
 
 
 @cache
@@ -256,6 +352,7 @@ def deep_net(
     widths: Sequence[Expr] | None = None,
     hidden_bias: bool = False,
     output_bias: bool = False,
+    output_dim: int = 1,
 ) -> DeepArchitecture:
     """Return a fully connected network with ``depth`` hidden layers.
 
@@ -275,6 +372,8 @@ def deep_net(
         Width of every hidden layer in units of N; default all one.
     hidden_bias, output_bias : bool
         Gaussian biases of standard deviation ``sigma_b0`` in the hidden layers, ``sigma_b1`` at the output.
+    output_dim : int
+        Number of outputs.
 
     Returns
     -------
@@ -283,8 +382,8 @@ def deep_net(
     Raises
     ------
     ValueError
-        If ``depth`` or ``input_dim`` is not a positive integer, the widths do not match the depth, or the activation is
-        unknown.
+        If ``depth``, ``input_dim`` or ``output_dim`` is not a positive integer, the widths do not match the depth, or
+        the activation is unknown.
 
     Examples
     --------
@@ -292,7 +391,7 @@ def deep_net(
     >>> net.connected_correlators(max_points=4)[4](1, 1, 1, 1)
     12/N
     """
-    for name, value in (("depth", depth), ("input_dim", input_dim)):
+    for name, value in (("depth", depth), ("input_dim", input_dim), ("output_dim", output_dim)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ValueError(f"{name} must be a positive integer, got {value!r}")
     given = (1,) * depth if widths is None else tuple(widths)
@@ -302,7 +401,8 @@ def deep_net(
     sigma = [symbol(s) for s in ("sigma_w0", "sigma_w1", "sigma_b0", "sigma_b1")]
     biases = [s if wanted else sympy.S.Zero for s, wanted in zip(sigma[2:], (hidden_bias, output_bias), strict=True)]
     ratios = tuple(sympy.sympify(r) for r in given)
-    return DeepArchitecture(chosen, name, input_dim, ratios, symbol("N"), *sigma[:2], *biases)
+    s0, s1, b0, b1 = *sigma[:2], *biases
+    return DeepArchitecture(chosen, name, input_dim, ratios, symbol("N"), s0, s1, b0, b1, output_dim)
 
 
 def _activation(activation: str | Expr) -> tuple[Activation, str]:

@@ -99,7 +99,7 @@ class DeformedArchitecture(ABC):
         def flipped(atom: NeuronSum) -> Expr:
             return (-1) ** len(atom.points) * NeuronSum(atom.expr.xreplace({flip: -flip}), atom.points)
 
-        if not self.base.readout.is_symmetric:
+        if not self.base.has_symmetric_readout:
             return False
         mirror = self.deformation.replace(lambda e: isinstance(e, NeuronSum), flipped)
         return bool(_canonical(mirror - self.deformation) == 0)

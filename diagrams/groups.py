@@ -280,13 +280,17 @@ class Euclidean(Group):
 
 @dataclass(frozen=True)
 class MatrixGroup(Group):
-    """The connected group of given generators.
+    """The group of affine maps with given generators, of elements connected to one, discrete elements, and shifts.
 
     Parameters
     ----------
     matrices : sequence of square real matrices
-        Exact numbers; commutators must be combinations of them.
+        Generators of the elements connected to one. Exact numbers; commutators must be combinations of them.
     name : str
+    discrete : sequence of square real matrices
+        Elements that are not connected to one, such as changes of sign.
+    shifts : sequence of real vectors
+        Directions of translations; the matrices must map them to combinations of themselves.
 
     Raises
     ------
@@ -297,29 +301,51 @@ class MatrixGroup(Group):
     --------
     >>> MatrixGroup([[[0, 1], [-1, 0]]], name="SO(2)")
     SO(2)
+    >>> signs = MatrixGroup([], name="signs", discrete=[[[-1, 0], [0, 1]], [[1, 0], [0, -1]]])
+    >>> len(signs.reflections), signs.size
+    (2, 2)
     """
 
     matrices: Any
     name: str = "G"
+    discrete: Any = ()
+    shifts: Any = ()
 
     def __post_init__(self) -> None:
-        found = tuple(Matrix(sympy.Matrix(m)) for m in self.matrices)
-        if not found:
+        found, discrete = (tuple(Matrix(sympy.Matrix(m)) for m in part) for part in (self.matrices, self.discrete))
+        shifts = tuple(Matrix(sympy.Matrix(t).reshape(len(sympy.Matrix(t)), 1)) for t in self.shifts)
+        linear = (*found, *discrete)
+        if not linear and not shifts:
             raise ValueError("a group needs at least one generator")
-        if any(m.shape != (found[0].rows, found[0].rows) for m in found):
-            raise ValueError(f"generators must be square and of one size, got shapes {[m.shape for m in found]}")
-        if any(entry.is_real is not True for m in found for entry in m):
+        size = (linear or shifts)[0].rows
+        if any(m.shape != (size, size) for m in linear) or any(t.rows != size for t in shifts):
+            shapes = [m.shape for m in (*linear, *shifts)]
+            raise ValueError(f"generators must be square and of one size, shifts vectors of it; got shapes {shapes}")
+        if any(entry.is_real is not True for m in (*linear, *shifts) for entry in m):
             raise ValueError("generators must have real numbers; write complex ones by real and imaginary parts")
-        object.__setattr__(self, "matrices", found)
-        rank = _rank(found)
-        if rank < len(found):
-            raise ValueError(f"{len(found)} generators of which only {rank} are independent: leave the others out")
+        for name, value in (("matrices", found), ("discrete", discrete), ("shifts", shifts)):
+            object.__setattr__(self, name, value)
+        if singular := [i for i, r in enumerate(discrete) if r.det() == 0]:
+            raise ValueError(f"element {singular[0]} of discrete has no inverse")
+        self._check_closure()
+
+    def _check_closure(self) -> None:
+        found = self.matrices
+        for name, part in (("generators", found), ("shifts", self.shifts)):
+            if (rank := _rank(part)) < len(part):
+                raise ValueError(f"{len(part)} {name} of which only {rank} are independent: leave the others out")
         for (i, a), (j, b) in combinations(enumerate(found), 2):
-            if _rank([*found, a * b - b * a]) > rank:
+            if _rank([*found, a * b - b * a]) > len(found):
                 raise ValueError(
                     f"the generators do not close: the commutator of numbers {i} and {j} is no combination of them; "
                     "add it to the generators"
                 )
+        for i, r in enumerate(self.discrete):
+            if any(_rank([*found, r * a * r.inv()]) > len(found) for a in found):
+                raise ValueError(f"the generators do not close: element {i} of discrete takes them to other ones")
+        for m in (*found, *self.discrete):
+            if any(_rank([*self.shifts, m * t]) > len(self.shifts) for t in self.shifts):
+                raise ValueError("the shifts do not close: a generator takes them to directions that are not given")
 
     @property
     def label(self) -> str:
@@ -329,19 +355,29 @@ class MatrixGroup(Group):
     @property
     def size(self) -> int:
         """Rows of the generators."""
-        return int(self.matrices[0].rows)
+        return int((*self.matrices, *self.discrete, *self.shifts)[0].rows)
 
     @property
     def generators(self) -> tuple[Any, ...]:
         """Those given."""
         return tuple(self.matrices)
 
+    @property
+    def reflections(self) -> tuple[Any, ...]:
+        """The discrete elements given."""
+        return tuple(self.discrete)
+
+    @property
+    def translations(self) -> tuple[Any, ...]:
+        """The shifts given."""
+        return tuple(self.shifts)
+
     def __repr__(self) -> str:
         return self.name
 
 
 def _rank(matrices: Sequence[Any]) -> int:
-    return int(sympy.Matrix([list(m) for m in matrices]).rank())
+    return int(sympy.Matrix([list(m) for m in matrices]).rank()) if matrices else 0
 
 
 def _plane(n: int, i: int, j: int) -> Any:

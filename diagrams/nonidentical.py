@@ -218,6 +218,7 @@ def with_parameter_list(net: Architecture, **lists: Sequence[Any]) -> Independen
     if len({len(row) for row in rows.values()}) > 1 or not all(rows.values()):
         raise ValueError(f"lists must be equally long and not empty, got { ({k: len(v) for k, v in rows.items()}) }")
     own = {s.name for s in net.feature.free_symbols | net.readout.free_symbols}
+    own |= {s.name for m in net.means for s in m.free_symbols}
     allowed = [name for name in net._symbols() if name in own]
     if wrong := sorted(set(rows) - set(allowed)):
         raise ValueError(f"{wrong} cannot differ from neuron to neuron; the parameters that can are {allowed}")
@@ -231,7 +232,13 @@ def _one_neuron(net: Architecture, n: int, values: dict[str, Expr]) -> Architect
     """Return one neuron of n, as a net of width one whose output weight has the variance that it has among n."""
     given = net.at(**values)
     root = sympy.sqrt(n)
-    one = replace(given, width=sympy.S.One, readout=given.readout.scaled(1 / root), sigma_b1=given.sigma_b1 / root)
+    one = replace(
+        given,
+        width=sympy.S.One,
+        readout=given.readout.scaled(1 / root),
+        sigma_b1=given.sigma_b1 / root,
+        means=tuple(m / root for m in given.means),
+    )
     shown = {name: value / root if name in ("sigma_b1", "mean_w1") else value for name, value in given.values}
     shown |= {"N": sympy.S.One, "sigma_w1": one.sigma_w1}
     return replace(one, values=tuple(sorted(shown.items())))

@@ -13,36 +13,44 @@ evaluated: the first one that changes disproves the symmetry. Where none does, t
 
 from __future__ import annotations
 
+from typing import Any
+
 from diagrams._architecture import Architecture
 from diagrams._input_symmetry import of_inputs
 from diagrams._output_symmetry import of_outputs
+from diagrams._parameter_symmetry import ParameterVerdict, of_parameters
 from diagrams._symmetry_verdict import Breaking, SymmetryVerdict
+from diagrams.deep import DeepArchitecture
 from diagrams.groups import Group
 
-__all__ = ["Breaking", "SymmetryVerdict", "prove_symmetry"]
-
-ACTIONS = ("inputs", "outputs")
+__all__ = ["Breaking", "ParameterVerdict", "SymmetryVerdict", "prove_symmetry"]
 
 
-def prove_symmetry(net: Architecture, group: Group, *, acting_on: str | None = None) -> SymmetryVerdict:
+def prove_symmetry(net: Architecture | DeepArchitecture, group: Group, *, acting_on: Any = None) -> SymmetryVerdict:
     """Return whether all n-point functions of a net are invariant under a group, with the proof.
 
     Parameters
     ----------
-    net : Architecture
+    net : Architecture or DeepArchitecture
         With numbers or symbols for its parameters.
     group : Group
-    acting_on : {"inputs", "outputs"}, optional
-        Default: inputs for groups with translations, else outputs if the net has several, else inputs.
+    acting_on : str or sequence of str, optional
+        ``"inputs"``, ``"outputs"``, or what is mapped of the parameters: ``"W0"``, ``"b0"``, ``"W1"`` or other names of
+        parameters of a neuron, several of them (``("W0", "b0")``), all of them (``"parameters"``: hidden ones, then
+        output weights), in every neuron alike; or ``"neurons"``, which exchanges or mixes as many neurons as the group
+        has components; ``"layer 1"``, ... for the units of a deep net. Default: inputs for groups with translations,
+        else outputs if the net has several, else inputs.
 
     Returns
     -------
     SymmetryVerdict
+        For parameters a :class:`ParameterVerdict`, which says whether their density is invariant and what happens to
+        functions.
 
     Raises
     ------
     TypeError, ValueError
-        If the net is no one-hidden-layer Architecture with explicit dimensions, or the size of the group is not that of
+        If the net is no architecture with explicit dimensions, or the size of the group is not that of
         the inputs or outputs.
 
     Examples
@@ -56,16 +64,21 @@ def prove_symmetry(net: Architecture, group: Group, *, acting_on: str | None = N
     (False, True, 4)
     >>> prove_symmetry(cos_net(output_dim=3, mean_w1=1), Orthogonal(3, special=True)).holds
     False
+    >>> turned = prove_symmetry(cos_net(input_dim=2), Orthogonal(2), acting_on="W0")
+    >>> turned.holds, turned.density_is_invariant, turned.effect
+    (True, True, 'inputs')
     """
+    if isinstance(net, DeepArchitecture):
+        return net.symmetry(group, acting_on=acting_on)
     if not isinstance(net, Architecture):
-        raise TypeError(f"proofs are for nets with one hidden layer such as cos_net(), got {net!r}")
+        raise TypeError(f"proofs are for nets such as cos_net() or deep_net(...), got {net!r}")
     if not isinstance(group, Group):
         raise TypeError(f"the group must be one such as Orthogonal(3) or Euclidean(1), got {group!r}")
     if not net.is_dimension_explicit:
         raise ValueError("a net with a symbolic input_dim has no coordinates to act on: give input_dim a number")
     acting_on = acting_on or ("outputs" if net.output_dim > 1 and not group.translations else "inputs")
-    if acting_on not in ACTIONS:
-        raise ValueError(f"acting_on must be 'inputs' or 'outputs', got {acting_on!r}")
+    if acting_on not in ("inputs", "outputs"):
+        return of_parameters(net, group, acting_on)
     size = net.input_dim if acting_on == "inputs" else net.output_dim
     if group.size != size:
         raise ValueError(f"{group} acts on {group.size} real components, but the net has {size} {acting_on}")

@@ -110,8 +110,14 @@ class TangentKernel:
             total.append(s * average)
         return sympy.signsimp(sympy.Add(*total))
 
-    def mean(self, x: PointLike, y: PointLike) -> Expr:
+    def mean(self, x: PointLike, y: PointLike, *, output: int = 0) -> Expr:
         """Return the average for one output, exact in N.
+
+        Parameters
+        ----------
+        x, y : points
+        output : int
+            Which one, where the means of their weights differ.
 
         Examples
         --------
@@ -120,14 +126,15 @@ class TangentKernel:
         >>> net.tangent_kernel().mean(1, 2), net.tangent_kernel("ntk").mean(1, 2)
         (N + 1, 2)
         """
-        return self._equal_outputs(x, y) + self.net.readout.moment(2) * self.hidden_part(x, y)
+        return self.readout_part(x, y) + self.net.readout_of(output).moment(2) * self.hidden_part(x, y)
 
-    def mixed_mean(self, x: PointLike, y: PointLike) -> Expr:
-        """Return the average for two different outputs: zero unless output weights have a mean."""
-        first = self.net.readout.moment(1)
-        return sympy.S.Zero if first == 0 else first**2 * self.hidden_part(x, y)
+    def mixed_mean(self, x: PointLike, y: PointLike, *, outputs: tuple[int, int] = (0, 1)) -> Expr:
+        """Return the average for two different outputs: zero unless both output weights have a mean."""
+        a, b = (self.net.readout_of(i).moment(1) for i in outputs)
+        return sympy.S.Zero if a * b == 0 else a * b * self.hidden_part(x, y)
 
-    def _equal_outputs(self, x: PointLike, y: PointLike) -> Expr:
+    def readout_part(self, x: PointLike, y: PointLike) -> Expr:
+        """Return what derivatives with respect to output weights and biases give: ``s_W N E[h h'] + s_b``."""
         pair = self.net.feature.expected_product([as_point(p, self.net.input_dim) for p in (x, y)])
         return self.readout_scale * self.net.width * pair + self.bias_scale
 

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from numerics.schwinger_dyson import SchwingerDyson, schwinger_dyson_test
     from numerics.six_point import SixPointPrediction, six_point_prediction
     from numerics.symmetry_claims import training_claims
+    from numerics.symmetry_ranking import SymmetryRanking, rank_symmetries
     from numerics.symmetry_tests import SymmetryBreaking, SymmetryTest, symmetry_breaking, symmetry_test
     from numerics.tails import CancellationWarning, HeavyTailWarning
     from numerics.tangent_kernels import (
@@ -105,6 +106,7 @@ __all__ = [
     "ShellTrajectory",
     "SixPointPrediction",
     "SymmetryBreaking",
+    "SymmetryRanking",
     "SymmetryTest",
     "TrainingRun",
     "VertexIntegrals",
@@ -138,6 +140,7 @@ __all__ = [
     "published_inputs",
     "published_net",
     "random_elements",
+    "rank_symmetries",
     "read_idx",
     "register_function",
     "rg_flow",
@@ -198,6 +201,7 @@ _MODULES = {
     "schwinger_dyson": ("SchwingerDyson", "schwinger_dyson_test"),
     "six_point": ("SixPointPrediction", "six_point_prediction"),
     "symmetry_claims": ("training_claims",),
+    "symmetry_ranking": ("SymmetryRanking", "rank_symmetries"),
     "symmetry_tests": ("SymmetryBreaking", "SymmetryTest", "symmetry_breaking", "symmetry_test"),
     "tails": ("CancellationWarning", "HeavyTailWarning"),
     "tangent_kernels": (

@@ -48,9 +48,11 @@ def add_parser(commands: argparse._SubParsersAction) -> None:  # type: ignore[ty
         kind.add_argument("--outputs", type=int, default=1, help="number of outputs (default: 1)")
         kind.add_argument("--group", choices=GROUPS, required=True,
                           help="orthogonal, unitary, symplectic, permutations, translations, Euclidean")  # fmt: skip
-    prove.add_argument("--on", choices=("inputs", "outputs"), help="what the group acts on (default: as it fits)")
+    prove.add_argument("--on", help="what the group acts on: inputs, outputs, or parameters of a neuron: W0, b0, W1 "
+                       "(default: inputs or outputs, as it fits)")  # fmt: skip
     test.add_argument("--width", type=int, default=20, help="width (default: 20)")
     test.add_argument("--mean", type=float, default=0.0, help="mean of the output weights, which breaks symmetries")
+    test.add_argument("--shifted", type=int, help="how many outputs have weights with that mean (default: all)")
     for kind in (test, claims):
         kind.add_argument("--nets", type=int, default=4000, help="networks (default: 4000)")
         kind.add_argument("--seed", type=int, default=0, help="seed (default: 0)")
@@ -71,10 +73,20 @@ def _group(name: str, size: int) -> Any:
     return made[name](size) if name in made else groups.Orthogonal(size, special=name == "SO")
 
 
+def _size(arguments: argparse.Namespace, net: Any) -> int:
+    """Return the number of components that the group acts on."""
+    from diagrams._parameter_space import parameter_names
+
+    names = parameter_names(net)
+    if arguments.on in names:
+        return len(names[arguments.on])
+    inputs = arguments.on == "inputs" or arguments.group in ("T", "E") or arguments.outputs == 1
+    return int(arguments.dim if inputs and arguments.on != "outputs" else arguments.outputs)
+
+
 def _prove(arguments: argparse.Namespace) -> int:
     net = network(arguments, output_dim=arguments.outputs)
-    inputs = arguments.on == "inputs" or arguments.group in ("T", "E") or arguments.outputs == 1
-    size = arguments.dim if inputs and arguments.on != "outputs" else arguments.outputs
+    size = _size(arguments, net)
     verdict = net.symmetry(_group(arguments.group, size), acting_on=arguments.on)
     broken = verdict.breaking
     data = {
@@ -97,9 +109,12 @@ def _test(arguments: argparse.Namespace) -> int:
     from numerics.ensemble import Ensemble
     from numerics.symmetry_tests import symmetry_test
 
-    net = network(
-        arguments, output_dim=arguments.outputs, mean_w1=sympy.nsimplify(arguments.mean) * sympy.sqrt(arguments.width)
-    )
+    mean = sympy.nsimplify(arguments.mean) * sympy.sqrt(arguments.width)
+    shifted = arguments.outputs if arguments.shifted is None else arguments.shifted
+    if not 0 <= shifted <= arguments.outputs:
+        raise ValueError(f"--shifted must lie between 0 and the {arguments.outputs} outputs, got {shifted}")
+    means = [mean] * shifted + [0] * (arguments.outputs - shifted)
+    net = network(arguments, output_dim=arguments.outputs, mean_w1=means)
     names = {s.name for s in net.feature.free_symbols} | {"sigma_w1"}
     net = net.at(N=arguments.width, **dict.fromkeys(sorted(names), 1))
     x = 0.01 * np.linspace(-1, 1, 2)[:, None] * np.ones(arguments.dim)

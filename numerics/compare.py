@@ -15,6 +15,7 @@ from scipy import stats
 
 from diagrams.architectures import Architecture
 from diagrams.correlators import ConnectedCorrelators, Correlator
+from diagrams.deep import DeepArchitecture
 from diagrams.deformed import DeformedArchitecture
 from diagrams.deformed_correlators import DeformedCorrelators
 from diagrams.expectation import ExpectationIntegral, evaluate
@@ -207,7 +208,15 @@ def well_determined(covariance: NDArray[np.float64], n_blocks: int) -> NDArray[n
     return vectors[:, kept].T / np.sqrt(eigenvalues[kept])[:, None] * inverse
 
 
-Theory: TypeAlias = Architecture | Mixture | IndependentSum | DeformedArchitecture | ConnectedCorrelators | CutoffSeries
+Theory: TypeAlias = (
+    Architecture
+    | DeepArchitecture
+    | Mixture
+    | IndependentSum
+    | DeformedArchitecture
+    | ConnectedCorrelators
+    | CutoffSeries
+)
 
 
 def compare(theory: Theory, measured: Estimate) -> Comparison:
@@ -217,8 +226,10 @@ def compare(theory: Theory, measured: Estimate) -> Comparison:
 
     Parameters
     ----------
-    theory : Architecture, Mixture, IndependentSum, DeformedArchitecture, ConnectedCorrelators or CutoffSeries
-        With numbers for all parameters; correlators must reach the orders that were measured. A DeformedArchitecture
+    theory : Architecture, DeepArchitecture, Mixture, IndependentSum, DeformedArchitecture, ConnectedCorrelators or \
+CutoffSeries
+        With numbers for all parameters; correlators must reach the orders that were measured. Those of a
+        DeepArchitecture, of up to four points, are known without terms of order 1/N^2. A DeformedArchitecture
         stands for the derivatives that were measured; where correlators at a finite strength were, give its
         ``connected_correlators(order=...)``, which says through which order it is expanded. A CutoffSeries, a
         correlator of n legs of a theory that is finite on its own, is compared with the n-point function only; the
@@ -292,7 +303,9 @@ def _correlators(theory: Theory, measured: Estimate, top: int) -> ConnectedCorre
                 f"connected_correlators(max_points={top}, order={{'{theory.strength}': ...}})"
             )
         return theory.connected_correlators(max_points=top, order=derivative)
-    if isinstance(theory, (Architecture, IndependentSum)):
+    if isinstance(theory, DeepArchitecture) and top > 4:
+        raise ValueError(f"correlators of {theory} are known up to 4 points, measured were {top}: use max_points=4")
+    if isinstance(theory, (Architecture, DeepArchitecture, IndependentSum)):
         theory.parameter_values()
     elif not isinstance(theory, Mixture):
         raise TypeError(f"theory must be an Architecture or ConnectedCorrelators, got {type(theory).__name__}")
@@ -320,6 +333,8 @@ def _predicted(correlators: ConnectedCorrelators, n: int, measured: Estimate, de
         if n % 2 and source.is_even:
             return np.zeros(len(index))
         return interacting_values(correlators, n, measured.points).values[tuple(index.T)]
+    if isinstance(source, DeepArchitecture):
+        return _deep_values(source, n, measured)
     correlator = correlators[n]
     if derivative and isinstance(source, DeformedCorrelators):
         t, bare = source.architecture.strength, replace(correlator, values=())
@@ -337,6 +352,20 @@ def _predicted(correlators: ConnectedCorrelators, n: int, measured: Estimate, de
         chosen = expr.xreplace(correlator._output_values(tuple(map(int, outputs)))) if measured.outputs.any() else expr
         result[where] = _on_points(chosen, correlator, measured.points, index[where])
     return result
+
+
+def _deep_values(net: DeepArchitecture, n: int, measured: Estimate) -> NDArray[np.float64]:
+    """Return the n-point function on the unique index tuples, coinciding points included."""
+    index = measured.indices(n)
+    if n % 2:
+        return np.zeros(len(index))
+    points = [tuple(map(sympy.Rational, x)) for x in measured.points.tolist()]
+    found = []
+    for row in index:
+        outputs = [int(measured.outputs[i]) for i in row]
+        orders = net.orders([points[i] for i in row], outputs)
+        found.append(evaluate(sympy.Add(*(c * net.width**-k for k, c in orders.items()))).value)
+    return np.array(found)
 
 
 def predict(

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from diagrams.architectures import Architecture
 from diagrams.cumulants import pairings
+from diagrams.deep import DeepArchitecture
 from diagrams.distributions import Constant, Gaussian
 from diagrams.symbols import coordinates
 from numerics.estimators import BlockSums, Cumulants, estimate_cumulants, ranks
@@ -27,11 +28,14 @@ from numerics.model import NetworkModel, model_of
 from numerics.neuron_cumulants import output_bias
 
 
-def check_conditional(architecture: Architecture, dtype: str) -> None:
+def check_conditional(architecture: Architecture | DeepArchitecture, dtype: str) -> None:
     """Raise ValueError if outputs are not Gaussian given the hidden parameters, or float32 would swamp the result."""
-    if not isinstance(architecture.readout, Gaussian) or architecture.readout.mean != 0:
+    if isinstance(architecture, Architecture) and not (
+        isinstance(architecture.readout, Gaussian) and architecture.has_symmetric_readout
+    ):
         raise ValueError(
-            f"method='conditional' needs Gaussian output weights without mean, this net has {architecture.readout}; "
+            f"method='conditional' needs Gaussian output weights without mean, this net has {architecture.readout}"
+            f"{' and means ' + str(architecture.means) if architecture.means else ''}; "
             "use method='neuron', which takes any density of the output weights"
         )
     if dtype != "float64":
@@ -46,7 +50,7 @@ def pair_model(architecture: Architecture) -> NetworkModel:
 
     Their points have ``2 input_dim`` components.
     """
-    bare = replace(architecture, readout=Constant(1), sigma_b1=0 * architecture.sigma_b1, output_dim=1)
+    bare = replace(architecture, readout=Constant(1), sigma_b1=0 * architecture.sigma_b1, output_dim=1, means=())
     single = model_of(replace(bare, width=architecture.width**0))
     neuron, dim = single.neuron, architecture.input_dim
     assert isinstance(neuron, FeatureNeuron)  # weights of value one are not those of the argument kernels
@@ -70,7 +74,9 @@ def pairs_of(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.hstack([points[first], points[second]])
 
 
-def conditional_correlators(sums: BlockSums, order: int, architecture: Architecture, n_points: int) -> Cumulants:
+def conditional_correlators(
+    sums: BlockSums, order: int, architecture: Architecture | DeepArchitecture, n_points: int
+) -> Cumulants:
     """Return the n-point connected correlators from sums of products of K; odd ones vanish.
 
     Parameters
@@ -78,7 +84,7 @@ def conditional_correlators(sums: BlockSums, order: int, architecture: Architect
     sums : BlockSums
         Of K at all pairs of points.
     order : int
-    architecture : Architecture
+    architecture : Architecture or DeepArchitecture
     n_points : int
     """
     indices = index_tuples(architecture.output_dim * n_points, order)

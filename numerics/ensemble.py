@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diagrams.architectures import Architecture
+from diagrams.deep import DeepArchitecture
 from diagrams.deformed import DeformedArchitecture
 from diagrams.engineering import FieldDeformed
 from diagrams.mixtures import Mixture
@@ -21,13 +22,16 @@ from diagrams.nonidentical import IndependentSum
 from numerics.backends import require_backend
 from numerics.blocks import Block, Run, block_size, collected, make_blocks, slices
 from numerics.checkpoint import SECONDS
+from numerics.deep_networks import DeepNetworks
 from numerics.estimators import BlockSums, estimate_cumulants, n_monomials
 from numerics.points import as_points
 from numerics.results import Estimate
 from numerics.sources import Networks, Source, named_parameters, source_of
 from numerics.tails import warn_of_heavy_tails, warn_of_rounding
 
-EnsembleLike: TypeAlias = Architecture | DeformedArchitecture | FieldDeformed | Mixture | IndependentSum
+EnsembleLike: TypeAlias = (
+    Architecture | DeepArchitecture | DeformedArchitecture | FieldDeformed | Mixture | IndependentSum
+)
 
 MAX_POINTS = 6
 DTYPES = ("float64", "float32")
@@ -46,13 +50,14 @@ class Ensemble:
     them (also where an interaction was added to the action, :func:`diagrams.engineering.deform`), and
     :meth:`correlator_derivatives` expands in the strength without reweighting. Mixtures draw the shared values anew for
     each network, and sums of non-identical neurons draw each part; both are evaluated by array code, on the CPU for
-    ``backend="numba"`` (compiled kernels where all networks of a part have the same parameters).
+    ``backend="numba"`` (compiled kernels where all networks of a part have the same parameters). Networks with several
+    hidden layers (:func:`diagrams.deep_net`) are drawn layer by layer; they are matrix products of array code.
 
     With several outputs, components are ordered output by output: all points of the first, then of the second.
 
     Parameters
     ----------
-    architecture : Architecture, DeformedArchitecture, FieldDeformed, Mixture or IndependentSum
+    architecture : Architecture, DeepArchitecture, DeformedArchitecture, FieldDeformed, Mixture or IndependentSum
         With numbers for all parameters: ``net.at(N=20, sigma_w0=1, sigma_w1=1)``.
     n_nets : int
         Number of networks.
@@ -235,25 +240,21 @@ class Ensemble:
                 "checkpoint= and client= are for sums over independent networks or neurons, not for weighted ones or "
                 f"sampling={sampling!r}"
             )
+        self._check_max_points(max_points, len(points))
         if method == "parts":
             from numerics.parts import parts_correlators
 
-            self._check_max_points(max_points, len(points))
             return parts_correlators(self, points, max_points=max_points, progress=progress)
         if method != "network":
-            self._check_max_points(max_points, len(points))
             return methods.measured(self, points, max_points=max_points, method=method, sampling=sampling, run=run)
         if isinstance(self.architecture, FieldDeformed):
             from numerics import field_deformation
 
-            self._check_max_points(max_points, len(points))
             return field_deformation.reweighted(self, points, max_points=max_points, progress=progress)
         if self._is_deformed:
             from numerics.broken import reweighted
 
-            self._check_max_points(max_points, len(points))
             return reweighted(self, points, max_points=max_points, progress=progress)
-        self._check_max_points(max_points, len(points))
         sums = collected(self._source, self.blocks, self.blocks, points, max_points, self.block_size, run)
         warn_of_rounding(sums, self.dtype)
         cumulants = {n: estimate_cumulants(sums, n) for n in range(1, max_points + 1)}
@@ -389,7 +390,9 @@ class Ensemble:
         dict
             ``"W1"`` (count, N), or (count, N, n_outputs) with several outputs; ``"W0"`` (count, N, input_dim); ``"b0"``
             (count, N) where there is a hidden bias or phase (from -pi to pi); other parameters by name, (count, N).
-            Output biases are not included.
+            Output biases are not included. For a deep net ``"W0"``, ``"W1"``, ... (count, units above, units below)
+            from the first layer to the outputs, ``"b0"``, ``"b1"``, ... (count, units above) where there are biases,
+            that of the outputs included, and ``"c0"``, ... (count, units) for the phases of hidden layers.
 
         Raises
         ------
@@ -397,6 +400,9 @@ class Ensemble:
             If the networks are not in the ensemble, or are made of several architectures.
         """
         source = self._source
+        if isinstance(source, DeepNetworks):
+            found = [source.parameters(*place) for place in self._places(start, count)] or [source.parameters(0, 0, 0)]
+            return {name: np.concatenate([_as_numpy(part[name]) for part in found]) for name in found[0]}
         if not isinstance(source, Networks):
             raise ValueError(
                 f"networks of {self.architecture} have no single list of neurons; ask for those of its parts"

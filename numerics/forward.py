@@ -196,6 +196,35 @@ def _raw_numbers(
     return normals.reshape(n, n_neurons, n_normals), uniforms.reshape(n, n_neurons, n_uniforms)
 
 
+def round_numbers(
+    xp: Any, index: Any, block: int, number: int, n_normals: int, n_uniforms: int, seed: int, dtype: str
+) -> tuple[Any, Any]:
+    """Return the numbers of one round of some networks, as many as asked for.
+
+    Parameters
+    ----------
+    xp : module
+        numpy or cupy.
+    index : array of ``xp`` (n,)
+        Networks within the block.
+    block, number : int
+        The block, and the number of the round.
+    n_normals, n_uniforms : int
+    seed : int
+    dtype : {"float64", "float32"}
+
+    Returns
+    -------
+    array (n, n_normals), array (n, n_uniforms)
+        Standard normals, and angles in turns.
+    """
+    plan = Round(1, -(-n_normals // 2), 3 if dtype == "float64" else 2, n_uniforms)
+    words = _words(xp, plan, index, block, xp.asarray([number], dtype=xp.uint64), seed)
+    used = plan.n_pairs * plan.words_per_pair
+    normals = _normals(xp, plan, words, dtype)[:, 0, :n_normals]
+    return normals, _turns(xp, words[:, 0, used : used + n_uniforms], dtype)
+
+
 def _words(xp: Any, plan: Round, index: Any, block: int, rounds: Any, seed: int) -> Any:
     """Return the words of rounds, shape (networks, rounds, 4 * calls)."""
     calls = xp.arange(plan.n_calls, dtype=xp.uint64)

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import expm
 
-from diagrams.groups import Euclidean, Group, Orthogonal, Permutation, Symplectic, Translation, Unitary
+from diagrams.groups import Euclidean, Group, Orthogonal, Permutation, Symplectic, Unitary
 
 Floats = NDArray[np.float64]
 
 SAMPLINGS = ("haar", "positive")
+_MOST_ELEMENTS = 10_000
 
 
 def random_elements(group: Group, count: int, *, sampling: str = "haar", seed: Any = 0) -> Floats:
@@ -52,8 +53,6 @@ def random_elements(group: Group, count: int, *, sampling: str = "haar", seed: A
 
 
 def _haar(group: Group, rng: np.random.Generator) -> Floats:
-    if isinstance(group, Translation):
-        return np.eye(group.size)
     if isinstance(group, Permutation):
         return np.eye(group.size)[rng.permutation(group.size)]
     if isinstance(group, (Orthogonal, Euclidean)):
@@ -67,7 +66,33 @@ def _haar(group: Group, rng: np.random.Generator) -> Floats:
         return _real(u / np.linalg.det(u) ** (1 / n) if group.special else u)
     if isinstance(group, Symplectic):
         return _real(_quaternionic(group.n, rng))
+    if not (group.generators or group.reflections):  # translations alone
+        return np.eye(group.size)
+    if not group.generators:
+        elements = _finite_group(np.array([np.array(r.tolist(), dtype=np.float64) for r in group.reflections]))
+        return elements[rng.integers(len(elements))]
     raise ValueError(f"there are no uniform random elements of {group} here: use sampling='positive'")
+
+
+def _finite_group(generators: Floats) -> Floats:
+    """Return all products of some matrices.
+
+    Raises
+    ------
+    ValueError
+        If there are very many.
+    """
+    size = generators.shape[-1]
+    found = {np.eye(size).round(9).tobytes(): np.eye(size)}
+    new = list(found.values())
+    while new:
+        products = [g @ e + 0.0 for e in new for g in generators]  # no negative zeros
+        fresh = {(p.round(9) + 0.0).tobytes(): p for p in products}
+        new = [p for key, p in fresh.items() if key not in found]
+        found |= fresh
+        if len(found) > _MOST_ELEMENTS or max(np.abs(p).max() for p in products) > 1e6:
+            raise ValueError(f"the discrete elements generate more than {_MOST_ELEMENTS} elements")
+    return np.array(list(found.values()))
 
 
 def _unitary(a: NDArray[Any]) -> NDArray[Any]:

@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diagrams.architectures import Architecture
+from diagrams.deep import DeepArchitecture
 from diagrams.distributions import Constant
 from diagrams.engineering import FieldDeformed
 from numerics.blocks import Run, collected
 from numerics.conditional_method import check_conditional, conditional_correlators, pair_model, pairs_of
+from numerics.deep_networks import DeepNetworks
 from numerics.estimators import BlockSums
 from numerics.model import NetworkModel, model_of
 from numerics.neuron_cumulants import neuron_correlators
@@ -58,6 +60,8 @@ def check_method(method: str, sampling: str, architecture: Any) -> None:
             f"method='parts' is for networks with an interaction, such as phi4_net(), and {architecture} has none: use "
             "method='conditional' or 'neuron'"
         )
+    if method == "conditional" and isinstance(architecture, DeepArchitecture):
+        return
     if method in ("conditional", "neuron") and not isinstance(architecture, Architecture):
         raise ValueError(
             f"method={method!r} needs the independent neurons of an Architecture, {architecture} is none: use "
@@ -76,14 +80,20 @@ def measured(
 ) -> Estimate:
     """Return the connected correlators by the methods that integrate output weights, see ``Ensemble``."""
     architecture = ensemble.architecture
-    assert isinstance(architecture, Architecture)
+    assert isinstance(architecture, (Architecture, DeepArchitecture))
     attrs: dict[str, Any] = {"method": ASSUMPTIONS[method], "sampling": sampling}
     if method == "conditional":
         check_conditional(architecture, ensemble.dtype)
-        pairs = pairs_of(points)
-        sums = _collected(ensemble, pair_model(architecture), pairs, max(1, max_points // 2), run)
+        pairs, degree = pairs_of(points), max(1, max_points // 2)
+        if isinstance(architecture, DeepArchitecture):
+            assert isinstance(ensemble._source, DeepNetworks)
+            source = replace(ensemble._source, is_conditional=True)
+            sums = collected(source, ensemble.blocks, ensemble.blocks, pairs, degree, ensemble.block_size, run)
+        else:
+            sums = _collected(ensemble, pair_model(architecture), pairs, degree, run)
         found = {n: conditional_correlators(sums, n, architecture, len(points)) for n in range(1, max_points + 1)}
     else:
+        assert isinstance(architecture, Architecture)
         model = neuron_model(architecture)
         if sampling == "random":
             sums = _collected(ensemble, model, points, max_points, run)
@@ -105,7 +115,9 @@ def neuron_model(architecture: Architecture) -> NetworkModel:
     """Return networks of one neuron, whose field is its feature."""
     one = architecture.width**0
     return model_of(
-        replace(architecture, width=one, readout=Constant(1), sigma_b1=0 * architecture.sigma_b1, output_dim=1)
+        replace(
+            architecture, width=one, readout=Constant(1), sigma_b1=0 * architecture.sigma_b1, output_dim=1, means=()
+        )
     )
 
 

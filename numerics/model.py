@@ -129,14 +129,15 @@ def model_of(architecture: Architecture, values: dict[sympy.Symbol, Floats] | No
     bias = number(architecture.sigma_b1, values)
     weight = output_law(architecture)
     kind = NEURONS.get(architecture.feature.name)
-    if kind is not None and isinstance(weight, Gaussian) and (laws := _standard_laws(architecture.feature)):
+    laws = None if kind is None or architecture.means else _standard_laws(architecture.feature)
+    if kind is not None and isinstance(weight, Gaussian) and laws is not None:
         return _argument_model(architecture, kind, weight, laws, bias, values)
-    return _feature_model(architecture, weight, bias, width, values)
+    return _feature_model(architecture, bias, width, values)
 
 
-def output_law(architecture: Architecture) -> Distribution:
-    """Return the density of one output weight."""
-    return architecture.readout.scaled(1 / sympy.sqrt(architecture.width))
+def output_law(architecture: Architecture, output: int = 0) -> Distribution:
+    """Return the density of one weight of an output."""
+    return architecture.readout_of(output).scaled(1 / sympy.sqrt(architecture.width))
 
 
 def _standard_laws(feature: Feature) -> tuple[Gaussian, Distribution | None] | None:
@@ -173,13 +174,12 @@ def _argument_model(
 
 
 def _feature_model(
-    architecture: Architecture, weight: Distribution, bias: Number, width: int,
-    values: dict[sympy.Symbol, Floats] | None,
-) -> NetworkModel:  # fmt: skip
+    architecture: Architecture, bias: Number, width: int, values: dict[sympy.Symbol, Floats] | None
+) -> NetworkModel:
     feature, dim = architecture.feature, architecture.input_dim
     # numbered, so that the neurons of equal architectures are equal and share their compiled kernel
     readouts = tuple((sympy.Dummy(f"W1_{a}", dummy_index=a),) for a in range(architecture.output_dim))
-    blocks = [(block, weight) for block in readouts] + list(feature.distributions)
+    blocks = [(block, output_law(architecture, a)) for a, block in enumerate(readouts)] + list(feature.distributions)
     draws: list[Draw] = []
     constants: list[Number] = []
     tables: list[Transport] = []

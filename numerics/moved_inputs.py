@@ -63,11 +63,10 @@ def input_symmetry_test(
     Parameters
     ----------
     ensemble : Ensemble
-        Of one output.
     group : Group
         Of the size of the inputs: rotations, translations, permutations of components, ...
     x : array_like (n_points, input_dim)
-        A few points; all index tuples of them are tested.
+        A few points; all index tuples of them are tested, with all outputs.
     orders : sequence of int
         Numbers of points n, 1 to 6.
     elements : int
@@ -84,8 +83,8 @@ def input_symmetry_test(
     Raises
     ------
     TypeError, ValueError
-        If the group does not act on the inputs, an order is out of range, the ensemble has several outputs, or there
-        are too few networks for the covariance.
+        If the group does not act on the inputs, an order is out of range, or there are too few networks for the
+        covariance.
 
     Examples
     --------
@@ -99,8 +98,6 @@ def input_symmetry_test(
     points = as_points(x, ensemble.input_dim)
     if group.size != ensemble.input_dim:
         raise ValueError(f"{group} acts on {group.size} real components, but inputs have {ensemble.input_dim}")
-    if ensemble.n_outputs != 1:
-        raise ValueError(f"maps of inputs are tested for one output; this ensemble has {ensemble.n_outputs}")
     if wrong := [n for n in orders if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= 6]:
         raise ValueError(f"orders must be integers from 1 to 6, got {wrong[0]!r}")
     linear, shifts = np.random.SeedSequence(seed).spawn(2)
@@ -110,7 +107,8 @@ def input_symmetry_test(
         moved = moved + reach * np.random.default_rng(shifts).normal(size=(elements, 1, points.shape[1]))
     every = np.concatenate([points[None], moved])
     f = np.asarray(ensemble.sample(every.reshape(-1, points.shape[1])), dtype=np.float64)
-    f = f.reshape(len(f), elements + 1, len(points))
+    f = f.reshape(len(f), ensemble.n_outputs, elements + 1, len(points)).transpose(0, 2, 1, 3)
+    f = f.reshape(len(f), elements + 1, -1)
     return InputSymmetryTest(group, len(f), tuple(_tested(f, n) for n in orders), moved)
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from diagrams.architectures import Architecture
 from diagrams.cumulants import set_partitions
+from diagrams.deep import DeepArchitecture
 from numerics.estimators import BlockSums, Cumulants, jackknife, jackknife_deviations, n_monomials, ranks
 from numerics.kernels import index_tuples
 
@@ -33,12 +34,12 @@ class ReadoutMoments:
     """
 
     def __init__(self, architecture: Architecture) -> None:
-        self._moment = cache(lambda k: float(architecture.readout.moment(k)))
+        self._moment = cache(lambda a, k: float(architecture.readout_of(a).moment(k)))
         self.parts = cache(self._parts)
 
     def __call__(self, outputs: Outputs) -> float:
         """Return the moment of weights to the outputs given."""
-        return prod(self._moment(outputs.count(a)) for a in set(outputs))
+        return prod(self._moment(a, outputs.count(a)) for a in set(outputs))
 
     def _parts(self, outputs: Outputs) -> tuple[float, ...]:
         r"""Return for b = 1, 2, ... the sum over partitions into b parts of the product of the moments of the parts.
@@ -146,7 +147,7 @@ def neuron_correlators(
     return Cumulants(indices, values + output_bias(architecture, indices, sums.n_points), deviations)
 
 
-def output_bias(architecture: Architecture, indices: NDArray[np.int64], n_points: int) -> Floats:
+def output_bias(architecture: Architecture | DeepArchitecture, indices: NDArray[np.int64], n_points: int) -> Floats:
     """Return what the output bias adds: its variance to the two-point function of equal outputs."""
     outputs = indices // n_points
     same = (indices.shape[1] == 2) & (outputs == outputs[:, :1]).all(axis=1)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diagrams.architectures import Architecture
+from diagrams.deep import DeepArchitecture
 from numerics.backends import array_module
 from numerics.forward import network_outputs, network_parameters
 from numerics.model import NetworkModel
@@ -95,6 +96,10 @@ def source_of(architecture: Any, *, seed: int, backend: str, dtype: str) -> Sour
     """
     if isinstance(architecture, Architecture):
         return Networks(NetworkModel.of(architecture), seed, backend, dtype)
+    if isinstance(architecture, DeepArchitecture):
+        from numerics.deep_networks import DeepNetworks
+
+        return DeepNetworks.of(architecture, seed=seed, backend=backend, dtype=dtype)
     from numerics.mixed import is_mixed, mixed_source
 
     if is_mixed(architecture):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -115,6 +116,7 @@ def symmetry_test(
     *,
     x: ArrayLike | None = None,
     orders: Sequence[int] = (1, 2, 4),
+    pairs: str = "all",
     elements: int = 200,
     sampling: str = "haar",
     seed: Any = 0,
@@ -130,7 +132,10 @@ def symmetry_test(
     x : array_like (n_points, input_dim), optional
         For an Ensemble.
     orders : sequence of int
-        Numbers of fields n. Orders 1 and 2 are tested at all points, n fields at one point; higher ones at the first.
+        Numbers of fields n. One field is tested at all points, two at all pairs of them, more at the first point, as
+        in arXiv:2106.00694.
+    pairs : {"all", "equal"}
+        Whether the two fields may be at different points; ``"equal"`` needs fewer networks for the covariance.
     elements : int
         Sampled elements, for mu_M and sigma_M.
     sampling : {"haar", "positive"}
@@ -156,7 +161,9 @@ def symmetry_test(
     """
     f = _outputs(networks, x)
     check_linear_group(group, f.shape[1])
-    found = [_tested(f, group, _order(n)) for n in orders]
+    if pairs not in ("all", "equal"):
+        raise ValueError(f"pairs must be 'all' or 'equal', got {pairs!r}")
+    found = [_tested(f, group, _order(n), pairs == "all") for n in orders]
     rotations = random_elements(group, elements, sampling=sampling, seed=seed)
     paper = {n: _published(f, rotations, n) for n in orders}
     mu, sigma, delta = ({n: paper[n][k] for n in orders} for k in range(3))
@@ -308,31 +315,53 @@ def _generator_maps(group: Group, n: int) -> list[Floats]:
 
 
 def _reflection_maps(group: Group, n: int) -> list[Floats]:
-    """Return the changes of the monomials of degree n under the reflections, which permute or turn signs."""
+    """Return the changes of the monomials of degree n under the reflections."""
     index = [tuple(map(int, t)) for t in index_tuples(group.size, n)]
     place = {t: i for i, t in enumerate(index)}
     found = []
     for r in group.reflections:
         matrix = np.array(r.tolist(), dtype=np.float64)
-        target = np.abs(matrix).argmax(axis=1)
         change = -np.eye(len(index))
         for i, monomial in enumerate(index):
-            sign = np.prod([matrix[a, target[a]] for a in monomial])
-            change[i, place[tuple(sorted(int(target[a]) for a in monomial))]] += sign
+            for target in product(*(np.flatnonzero(matrix[a]) for a in monomial)):
+                weight = np.prod([matrix[a, b] for a, b in zip(monomial, target, strict=True)])
+                change[i, place[tuple(sorted(map(int, target)))]] += weight
         found.append(change)
     return found
 
 
-def _tested(f: Floats, group: Group, n: int) -> OrderTest:
+def _tested(f: Floats, group: Group, n: int, mixed_pairs: bool = True) -> OrderTest:
     points = range(f.shape[2]) if n <= 2 else range(1)
-    maps = np.vstack([*_generator_maps(group, n), *_reflection_maps(group, n)])
-    everywhere = np.asarray(np.kron(np.eye(len(points)), maps), dtype=np.float64)
-    return hotelling(_monomials(f, n, points), everywhere, n)
+    changes = _row_space(np.vstack([*_generator_maps(group, n), *_reflection_maps(group, n)]))
+    images = [_monomials(f, n, [p]) @ changes.T for p in points]
+    if n == 2 and mixed_pairs and f.shape[2] > 1:
+        changes = _row_space(_pair_maps(group))
+        first, second = np.triu_indices(f.shape[2], 1)
+        products = f[:, :, None, first] * f[:, None, :, second]
+        images += [products[..., k].reshape(len(f), -1) @ changes.T for k in range(len(first))]
+    joined = np.hstack(images)
+    return hotelling(joined, np.eye(joined.shape[1]), n)
+
+
+def _pair_maps(group: Group) -> Floats:
+    """Return the changes of products of two outputs at different points under generators and reflections."""
+    one = np.eye(group.size)
+    maps = [np.kron(t, one) + np.kron(one, t) for t in generator_matrices(group)]
+    reflections = [np.array(r.tolist(), dtype=np.float64) for r in group.reflections]
+    return np.vstack([*maps, *(np.kron(r, r) - np.eye(group.size**2) for r in reflections)])
+
+
+def _row_space(maps: Floats) -> Floats:
+    """Return an orthonormal basis of what the maps see: all of them vanish where these components do."""
+    _, size, rows = np.linalg.svd(maps, full_matrices=False)
+    return np.asarray(rows[size > _RANK * max(size.max(initial=0.0), 1.0)])
 
 
 def hotelling(monomials: Floats, maps: Floats, n: int) -> OrderTest:
     """Return the test that the images of the monomials vanish on average."""
     images = monomials @ maps.T
+    if not images.shape[1]:
+        return OrderTest(n, 0.0, 0, 1.0, 0.0, 0.0)
     mean, covariance = images.mean(axis=0), np.atleast_2d(np.cov(images, rowvar=False))
     values, vectors = np.linalg.eigh(covariance)
     used = values > _RANK * max(values[-1], np.finfo(float).tiny)
@@ -372,14 +401,19 @@ def _sigma(log_p: float) -> float:
 
 
 def _published(f: Floats, rotations: Floats, n: int) -> tuple[float, float, float]:
-    """Return mu_M, sigma_M and delta M of the n-point function at the first point."""
-    chunks = np.array_split(f[:, :, 0], min(_CHUNKS, len(f)))
-    tensors = np.array([_tensor(part, n) for part in chunks])
+    """Return mu_M, sigma_M and delta M: of two fields at all pairs of points, of others at the first point."""
+    chunks = np.array_split(f if n == 2 else f[:, :, :1], min(_CHUNKS, len(f)))
+    tensors = np.array([_pair_tensor(part) if n == 2 else _tensor(part[:, :, 0], n) for part in chunks])
     weights = np.array([len(part) for part in chunks]) / len(f)
     total = np.tensordot(weights, tensors, axes=1)
-    changes = np.array([_rotated(total, r) - total for r in rotations])
+    changes = np.array([_rotated(total, r, n) - total for r in rotations])
     spread = tensors.std(axis=0, ddof=1) if len(chunks) > 1 else np.full_like(total, np.nan)
     return float(changes.mean()), float(np.sqrt((changes**2).mean())), float(np.sqrt(2) * spread.mean())
+
+
+def _pair_tensor(f: Floats) -> Floats:
+    """Return the averages of two fields, shape (n_outputs, n_outputs, n_points, n_points)."""
+    return np.asarray(np.tensordot(f, f, axes=(0, 0)).transpose(0, 2, 1, 3) / len(f))
 
 
 def _tensor(f: Floats, n: int) -> Floats:
@@ -389,7 +423,7 @@ def _tensor(f: Floats, n: int) -> Floats:
     return np.asarray(product.mean(axis=0))
 
 
-def _rotated(tensor: Floats, rotation: Floats) -> Floats:
-    for axis in range(tensor.ndim):
+def _rotated(tensor: Floats, rotation: Floats, n: int) -> Floats:
+    for axis in range(n):
         tensor = np.moveaxis(np.tensordot(rotation, tensor, axes=(1, axis)), 0, axis)
     return tensor

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,12 @@ import sympy
 from numpy.typing import ArrayLike, NDArray
 
 from diagrams.architectures import Architecture
+from diagrams.deep import DeepArchitecture
 from diagrams.features import bias_symbol, weight_symbols
 from diagrams.groups import Group
 from diagrams.symbols import coordinates
 from diagrams.tangent_kernel import TangentKernel
+from numerics.deep_tangent_kernels import deep_tangent_kernel
 from numerics.ensemble import Ensemble
 from numerics.lower import Kernel, lower
 from numerics.points import as_points
@@ -35,17 +38,21 @@ _CHUNK = 1 << 22  # numbers per temporary array
 
 
 def tangent_kernel(
-    net: Architecture, parameters: Mapping[str, ArrayLike], x: ArrayLike, *, parametrisation: str = "standard"
+    net: Architecture | DeepArchitecture,
+    parameters: Mapping[str, ArrayLike],
+    x: ArrayLike,
+    *,
+    parametrisation: str = "standard",
 ) -> Floats:
     """Return the tangent kernels of networks with given parameters.
 
     Parameters
     ----------
-    net : Architecture
+    net : Architecture or DeepArchitecture
         With numbers for all parameters.
     parameters : mapping from name to array
         As from :meth:`numerics.Ensemble.parameters`: ``"W1"`` (n_nets, N) or (n_nets, N, n_outputs), ``"W0"``
-        (n_nets, N, input_dim), ``"b0"`` (n_nets, N), others by name (n_nets, N).
+        (n_nets, N, input_dim), ``"b0"`` (n_nets, N), others by name (n_nets, N); of a deep net layer by layer.
     x : array_like (n_points, input_dim)
     parametrisation : {"standard", "ntk"}
 
@@ -65,6 +72,8 @@ def tangent_kernel(
     >>> tangent_kernel(net, {"W1": [[3.0]], "W0": [[[2.0]]]}, [[1.0]]).ravel()  # (w0 x)^2 + (w1 x)^2
     array([13.])
     """
+    if isinstance(net, DeepArchitecture):
+        return deep_tangent_kernel(net, parameters, x, parametrisation)
     points, kernel = as_points(x, net.input_dim), TangentKernel(net, parametrisation)
     net.parameter_values()
     hidden = _hidden(net, parameters)
@@ -89,13 +98,13 @@ def tangent_kernel(
 
 
 def sampled_tangent_kernels(
-    net: Architecture, x: ArrayLike, *, n_nets: int, seed: int = 0, parametrisation: str = "standard"
+    net: Architecture | DeepArchitecture, x: ArrayLike, *, n_nets: int, seed: int = 0, parametrisation: str = "standard"
 ) -> Floats:
     """Return the tangent kernels of random networks at initialisation, as :func:`tangent_kernel` does.
 
     Parameters
     ----------
-    net : Architecture
+    net : Architecture or DeepArchitecture
         With numbers for all parameters.
     x : array_like (n_points, input_dim)
     n_nets, seed
@@ -103,7 +112,17 @@ def sampled_tangent_kernels(
     parametrisation : {"standard", "ntk"}
     """
     ensemble = Ensemble(net, n_nets=n_nets, seed=seed)
-    return tangent_kernel(net, ensemble.parameters(), x, parametrisation=parametrisation)
+    step = n_nets
+    if isinstance(net, DeepArchitecture):  # layers between hidden units have many weights
+        units = net.layer_widths()
+        step = max(1, _CHUNK // max(a * b for a, b in pairwise(units)))
+    parts = [
+        tangent_kernel(
+            net, ensemble.parameters(start=i, count=min(step, n_nets - i)), x, parametrisation=parametrisation
+        )
+        for i in range(0, n_nets, step)
+    ]
+    return np.concatenate(parts)
 
 
 def expected_tangent_kernel(net: Architecture, x: ArrayLike, *, parametrisation: str = "standard") -> Floats:
@@ -116,14 +135,14 @@ def expected_tangent_kernel(net: Architecture, x: ArrayLike, *, parametrisation:
     points, kernel = as_points(x, net.input_dim), TangentKernel(net, parametrisation)
     net.parameter_values()
     outputs, m = net.output_dim, len(points)
+    mean = np.array([float(net.readout_of(a).moment(1)) for a in range(outputs)])
+    weights = np.outer(mean, mean) + float(net.readout.cumulant(2)) * np.eye(outputs)
     found = np.zeros((outputs, outputs, m, m))
     exact = [tuple(map(sympy.Rational, p)) for p in points.tolist()]
     for i in range(m):
         for j in range(i, m):
-            same, mixed = (evaluate(f(exact[i], exact[j])).value for f in (kernel.mean, kernel.mixed_mean))
-            block = np.full((outputs, outputs), mixed)
-            np.fill_diagonal(block, same)
-            found[:, :, i, j] = found[:, :, j, i] = block
+            same, hidden = (evaluate(f(exact[i], exact[j])).value for f in (kernel.readout_part, kernel.hidden_part))
+            found[:, :, i, j] = found[:, :, j, i] = same * np.eye(outputs) + hidden * weights
     return found
 
 

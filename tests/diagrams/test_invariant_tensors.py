@@ -27,6 +27,7 @@ from diagrams import (
         (Orthogonal(2, special=True), (0, 2, 0, 6)),  # central binomial coefficients
         (Unitary(1), (0, 2, 0, 6)),
         (Unitary(2), (0, 2, 0, 12)),  # 2! times 6 choices of conjugates
+        (Unitary(2, special=True), (0, 4, 0, 32)),  # SU(2) = Sp(1)
         (Unitary(3, special=True), (0, 2, 2, 12)),
         (Symplectic(1), (0, 4, 0, 32)),  # 2^n times Catalan numbers
         (Permutation(3), (1, 2, 5, 14)),  # set partitions into at most three blocks
@@ -73,6 +74,21 @@ def test_structure_of_exact_correlators():
     assert coefficients["δ_12 δ_34"] == pytest.approx(tensor[0, 0, 1, 1], rel=1e-12)
     assert coefficients["δ_13 δ_24"] == pytest.approx(tensor[0, 1, 0, 1], rel=1e-12)
     assert abs(coefficients["δ_12 δ_34"] - coefficients["δ_13 δ_24"]) > 1e-4
+
+
+@pytest.mark.parametrize("group", [Orthogonal(4), Unitary(2), Unitary(2, special=True), Symplectic(1)], ids=str)
+def test_structure_for_complex_outputs(group):
+    """Independent Gaussian weights have every group of their outputs: deltas alone, and no omega."""
+    net = cos_net(output_dim=4).at(N=7, sigma_w0=1, sigma_w1=1)
+    for n, points in ((2, [0, 1]), (4, [0, sympy.Rational(1, 2), 1, 2])):
+        tensor = _tensor(net, n, points)
+        coefficients, rest = invariant_tensors(group, n).decompose(tensor)
+        assert rest < 1e-12
+        if n == 2:
+            assert coefficients["δ_12"] == pytest.approx(tensor[0, 0])
+            assert max((abs(c) for name, c in coefficients.items() if name != "δ_12"), default=0) < 1e-12
+    uneven = np.einsum("ai,bj,ij->ab", *[np.diag([1, 1.3, 1, 1])] * 2, _tensor(net, 2, [0, 1]))
+    assert invariant_tensors(group, 2).decompose(uneven)[1] > 0.1
 
 
 def test_a_mean_leaves_a_remainder():

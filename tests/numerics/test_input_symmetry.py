@@ -63,6 +63,13 @@ def test_bad_input():
         input_symmetry_test(ensemble, Translation(1), X1, orders=(7,))
     with pytest.raises(ValueError, match="too few"):
         input_symmetry_test(Ensemble(COS, n_nets=20, seed=0), Translation(1), X1)
-    several = Ensemble(cos_net(output_dim=2).at(N=3, sigma_w0=1, sigma_w1=1), n_nets=50)
-    with pytest.raises(ValueError, match="one output"):
-        input_symmetry_test(several, Translation(1), X1)
+
+
+def test_several_outputs():
+    several = Ensemble(cos_net(output_dim=2).at(N=3, sigma_w0=1, sigma_w1=1), n_nets=3000, seed=1, backend="numpy")
+    found = input_symmetry_test(several, Translation(1), X1, elements=2, orders=(2,))
+    assert found.holds
+    assert found.orders[0].degrees > 15  # ten products of four fields at two elements
+    erf_nets = erf_net(output_dim=2).at(N=3, sigma_w0=1, sigma_w1=1, sigma_b0=1)
+    erf = Ensemble(erf_nets, n_nets=3000, seed=1, backend="numpy")
+    assert input_symmetry_test(erf, Translation(1), X1, elements=2, orders=(2,)).max_sigma > 10

@@ -223,6 +223,7 @@ def test_light_tails_raise_no_alarm():
         (NETS["cos"][0], {"sampling": "sobol"}, "is for method='neuron'"),
         (NETS["cos"][0], {"sampling": "importance", "method": "neuron"}, "must be positive"),
         (cos_net(mean_w1=1).at(**STANDARD), {"method": "conditional"}, "Gaussian output weights without mean"),
+        (cos_net(output_dim=2, mean_w1=(1, 0)).at(**STANDARD), {"method": "conditional"}, "and means"),
         (cos_net(readout=Uniform(-1, 1)).at(N=5, sigma_w0=1), {"method": "conditional"}, "takes any density"),
         (cos_net(readout=Constant(1)).at(N=5, sigma_w0=1), {"method": "conditional"}, "takes any density"),
     ],

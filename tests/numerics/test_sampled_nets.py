@@ -170,6 +170,20 @@ def test_mean_of_output_weights():
     assert compare(zero_mean, measured).max_pull > 10
 
 
+def test_means_of_some_outputs():
+    """Networks and single neurons against exact correlators; the same mean for the other output is another theory."""
+    values = {"N": 4, "sigma_w0": 1, "sigma_w1": 1}
+    net = relu_net(output_dim=2, hidden_bias=False, mean_w1=(1, 0)).at(**values)
+    other = relu_net(output_dim=2, hidden_bias=False, mean_w1=(0, 1)).at(**values)
+    for method in ("network", "neuron"):
+        ensemble = Ensemble(net, n_nets=40_000, seed=31, backend="numpy")
+        measured = ensemble.connected_correlators(X[:2], max_points=3, method=method)
+        assert compare(net, measured).max_pull < 5
+        assert compare(other, measured).max_pull > 10
+    weights = ensemble.parameters(count=4000)["W1"]
+    np.testing.assert_allclose(weights.mean(axis=(0, 1)), [0.5, 0], atol=5 * 0.5 / np.sqrt(16_000))
+
+
 @pytest.mark.parametrize("name", ["cos", "gauss", "linear"])
 def test_parameters_are_those_of_the_networks(name):
     net = NETS[name].at(N=6)

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import sympy
 
-from diagrams import Euclidean, MatrixGroup, Orthogonal, Permutation, Symplectic, Unitary, cos_net, gauss_net
+from diagrams import Euclidean, MatrixGroup, Orthogonal, Permutation, Symplectic, Unitary, cos_net
+from numerics.duality import published_outputs
 from numerics.ensemble import Ensemble
 from numerics.group_elements import random_elements
+from numerics.symmetry_ranking import rank_symmetries
 from numerics.symmetry_tests import _log_tail, _sigma, symmetry_breaking, symmetry_test
 
 X = 0.01 * np.array([-1, -0.6, -0.2, 0.2, 0.6, 1])[:, None]
 
 
-def _outputs(width: int, n_nets: int, seed: int) -> np.ndarray:
-    """Gauss-nets with five outputs, arXiv:2106.00694, appendix C."""
-    net = gauss_net(output_dim=5).at(N=width, sigma_w0=1, sigma_w1=1, sigma_b0=1)
-    f = np.asarray(Ensemble(net, n_nets=n_nets, seed=seed).sample(X))
-    return f.reshape(n_nets, 5, 6)
+def _outputs(width: int, n_nets: int, seed: int, **shift: float) -> np.ndarray:
+    """Gauss-nets with five outputs, arXiv:2106.00694, appendix C; a mean is drawn with the weights."""
+    return np.asarray(Ensemble(published_outputs(width, **shift), n_nets=n_nets, seed=seed, backend="numpy").sample(X))
 
 
 @pytest.mark.parametrize("width", [5, 10, 50, 100])
@@ -29,23 +30,26 @@ def test_so5_passes_and_a_mean_fails(width):
     for n in (2, 4):
         assert abs(found.mean_shift[n]) < 4 * found.delta[n]
         assert found.root_mean_square[n] < 4 * found.delta[n]
-    # the first two outputs get the mean that 0.2 for each of their weights would give
-    shifted = f + 0.2 * width * np.exp(-0.5) * np.array([1, 1, 0, 0, 0])[:, None]
-    broken = symmetry_test(shifted, Orthogonal(5, special=True), orders=(1, 2), elements=50)
+    control = _outputs(width, 4000, seed=width, shift=0.2, shifted=2)
+    broken = symmetry_test(control, Orthogonal(5, special=True), orders=(1, 2), elements=50)
     assert not broken.holds
     assert broken.max_sigma > 10
 
 
-def test_the_stabiliser_of_a_mean_is_found():
-    """A mean along v leaves SO(4) of the five outputs, whatever v."""
-    rng = np.random.default_rng(0)
-    f = rng.standard_normal((4000, 5, 2)) + np.array([0.3, 0.3, 0.3, 0, 0])[:, None]
-    found = symmetry_breaking(f, Orthogonal(5, special=True))
+@pytest.mark.parametrize("shifted", [1, 2, 3, 5])
+def test_the_stabiliser_of_a_mean_is_found(shifted):
+    """A mean of the weights to k outputs leaves SO(4) of five outputs for every k, found from the networks alone."""
+    group = Orthogonal(5, special=True)
+    f = _outputs(50, 4000, seed=shifted, shift=0.2, shifted=shifted)
+    found = symmetry_breaking(f[:, :, :2], group)
     assert found.n_unbroken == 6
     assert found.sigmas[6:].min() > 10
-    v = np.array([1, 1, 1, 0, 0]) / np.sqrt(3)
+    v = np.array([1] * shifted + [0] * (5 - shifted)) / np.sqrt(shifted)
     assert np.abs(found.unbroken @ v).max() < 0.1
-    assert symmetry_breaking(f - f.mean(axis=0), Orthogonal(5)).n_unbroken == 10
+    proved = published_outputs(50, shift=0.2, shifted=shifted).symmetry(group)
+    assert (proved.holds, proved.breaking.n, len(proved.residual)) == (False, 1, 6)
+    assert all(np.abs(np.array(t.tolist(), dtype=float) @ v).max() < 1e-12 for t in proved.residual)
+    assert symmetry_breaking(f[:, :, :2] - f[:, :, :2].mean(axis=0), Orthogonal(5)).n_unbroken == 10
 
 
 def test_non_gaussian_outputs_break_rotations_but_not_permutations():
@@ -67,6 +71,54 @@ def test_complex_groups_of_four_outputs(group):
     assert symmetry_test(ensemble, group, x=[[0.0], [1.0]], elements=20).max_sigma < 4
     f = np.asarray(ensemble.sample([[0.0]])).reshape(4000, 4, 1) * np.array([1, 1.3, 1, 1])[:, None]
     assert symmetry_test(f, group, elements=20).max_sigma > 10
+
+
+def _turned_pairs(n_nets: int) -> np.ndarray:
+    """Return two outputs at two points, those at the second turned by a right angle: U(1) without reflections."""
+    rng = np.random.default_rng(3)
+    a, noise = rng.standard_normal((2, n_nets, 2))
+    return np.stack([a, noise + np.stack([-a[:, 1], a[:, 0]], axis=1)], axis=2)
+
+
+def test_fields_at_different_points_tell_rotations_from_reflections():
+    f = _turned_pairs(4000)
+    assert symmetry_test(f, Unitary(1), elements=20).max_sigma < 4
+    assert symmetry_test(f, Orthogonal(2), elements=20).max_sigma > 10
+    assert symmetry_test(f, Orthogonal(2), pairs="equal", elements=20).max_sigma < 4  # blind to it
+
+
+def test_candidates_are_ranked():
+    rng = np.random.default_rng(4)
+    turned = rank_symmetries(_turned_pairs(4000), orders=(1, 2))
+    assert {str(g) for g in turned.compatible} == {"SO(2)", "U(1)"}
+    assert [row["compatible"] for row in turned.table] == [True, True, False, False, False]
+    cube = rank_symmetries(rng.uniform(-1, 1, (10_000, 3, 1)))
+    assert [str(g) for g in cube.compatible] == ["signs", "S(3)"]
+    assert {row["order"] for row in cube.table[2:]} == {4}
+    lopsided = rank_symmetries(rng.exponential(size=(4000, 3, 1)))
+    assert [str(g) for g in lopsided.compatible] == ["S(3)"]
+    net = cos_net(output_dim=4).at(N=10, sigma_w0=1, sigma_w1=1)
+    everything = rank_symmetries(Ensemble(net, n_nets=4000, seed=3, backend="numpy"), x=[[0.0], [1.0]])
+    assert everything.table[0]["group"] == "O(4)"
+    assert len(everything.compatible) == 7
+    assert "6 generators  compatible" in str(everything)
+    assert everything._repr_html_().count("<tr>") == 8
+    turn = MatrixGroup([], discrete=[np.array([[0, 1], [-1, 0]])], name="quarter turns")
+    assert [str(g) for g in rank_symmetries(_turned_pairs(4000), [Orthogonal(2), turn], orders=(2,)).compatible] == [
+        "quarter turns"
+    ]
+
+
+def test_discrete_groups_of_ones_own():
+    turn = MatrixGroup([], discrete=[np.array([[0, 1], [-1, 0]])], name="quarter turns")
+    assert len(np.unique(random_elements(turn, 100).round(9), axis=0)) == 4
+    f = np.random.default_rng(1).uniform(-1, 1, (4000, 2, 1))
+    assert symmetry_test(f, turn, elements=4).max_sigma < 4
+    assert symmetry_test(f * np.array([1, 1.3])[:, None], turn, elements=4).max_sigma > 10
+    for size in (5, 1):  # a turn by an irrational angle, and one that stretches
+        endless = MatrixGroup([], discrete=[sympy.Matrix([[3, 4], [-4, 3]]) / size])
+        with pytest.raises(ValueError, match="more than 10000"):
+            random_elements(endless, 1)
 
 
 def test_p_values_are_uniform():
@@ -129,6 +181,9 @@ def test_the_number_of_standard_deviations_far_out():
         (lambda: symmetry_test(np.ones((99, 3, 1)), Orthogonal(3), orders=(9,)), ValueError, "from 1 to 6"),
         (lambda: symmetry_test(np.ones((99, 3, 1)), "SO(3)"), TypeError, "must be one such as"),
         (lambda: symmetry_test(np.ones((99, 3, 1)), Orthogonal(3), x=[[0]]), TypeError, "at points already"),
+        (lambda: symmetry_test(np.ones((99, 3, 1)), Orthogonal(3), pairs="some"), ValueError, "'all' or 'equal'"),
+        (lambda: rank_symmetries(np.ones((99, 3, 1)), []), ValueError, "no candidates"),
+        (lambda: rank_symmetries(np.ones((99, 3, 1)), [Orthogonal(4)]), ValueError, "there are 3 outputs"),
         (lambda: symmetry_breaking(np.ones((99, 3, 1)), Permutation(3)), ValueError, "no generators"),
         (lambda: random_elements(MatrixGroup([[[0, 1], [-1, 0]]]), 2), ValueError, "sampling='positive'"),
         (lambda: random_elements(Orthogonal(2), 0), ValueError, "positive integer"),
