@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from importlib import metadata
@@ -36,11 +37,11 @@ numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 
 # docstrings write 1/|Aut| and |k| as one reads it; to docutils bars mean a substitution
-rst_prolog = r"""
-.. |Aut| replace:: \|Aut\|
-.. |k| replace:: \|k\|
-.. |y| replace:: \|y\|
-"""
+sources = [
+    p.read_text(encoding="utf-8") for folder in ("diagrams", "numerics") for p in (HERE.parent / folder).rglob("*.py")
+]
+between_bars = sorted({word for text in sources for word in re.findall(r"\|(\w+)\|", text)})
+rst_prolog = "\n".join(rf".. |{word}| replace:: \|{word}\|" for word in between_bars) + "\n"
 
 html_theme = "pydata_sphinx_theme"
 html_title = "nnft"
