@@ -22,7 +22,9 @@ class Sources:
         self.theory = theory
         self.legs = legs
         self.ring = theory.ring(legs)
-        self.types = [t for t, c in enumerate(theory.table.cuttable) if c]
+        charged = {t for pair in theory.moments.conserved for t in pair}
+        # an average field carries the charge of the legs that it depends on
+        self.types = [t for t, c in enumerate(theory.table.cuttable) if c and (any(legs) or t not in charged)]
         n_types, zero = len(legs), (0,) * len(legs)
         self.units = [tuple(int(u == t) for u in range(n_types)) for t in range(n_types)]
         self.one_leg = [{theory.leg_key(u): 1} if legs[t] else {} for t, u in enumerate(self.units)]
@@ -46,9 +48,11 @@ class Sources:
 
     def partition_function(self, legs: Counts) -> Series:
         """Return the average with some labelled legs and the sources."""
-        return self.theory.moments.ring.reduced(
-            {k: c for order in range(self.theory.top + 1) for k, c in self._average(legs, order).items()}
-        )
+        total: Series = {}
+        for k, rows in self.powers.items():
+            if average := self.theory.moments.average(tuple(map(int.__add__, k, legs))):
+                self.ring.add_product(total, {key: c for row in rows.values() for key, c in row.items()}, average)
+        return self.ring.reduced(total)
 
     def full_partition_function(self) -> Series:
         """Return the average with the sources, and with the legs that they depend on."""

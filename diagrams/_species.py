@@ -17,7 +17,7 @@ from diagrams._class_lists import class_lists
 from diagrams._field_blocks import FieldBlock, HalfEdgeTable
 from diagrams._field_filters import AMPUTATED, BRIDGELESS, NO_TADPOLES
 from diagrams._field_legs import attach_legs
-from diagrams._field_request import Joins, Request, attached_lists, counts_with_components, is_rigid
+from diagrams._field_request import Joins, Request, attached_lists, is_rigid, wanted_counts
 from diagrams._matings import matings
 from diagrams._orderly_fields import SkeletonLists, Skeletons, skeleton_start, skeletons
 from diagrams._vertex_lists import Counts, VertexClass, half_edge_counts
@@ -104,7 +104,7 @@ def tasks(table: HalfEdgeTable, request: Request) -> Iterator[Task]:
             yield from _orderly_tasks(table, request, counts, attached, ways)
         return
     legs = request.legs
-    for counts in counts_with_components(table, request, legs, 1):
+    for counts in wanted_counts(table, request):
         if not any(counts):
             if len(legs) == 2 and table.partner[legs[0]] == legs[1] and not request.bridgeless:
                 yield from _orderly_tasks(table, request, counts, (), [((0, 1),)])
