@@ -224,7 +224,7 @@ class Theory:
         if len(legs) != 2 or table.partner[legs[0]] != legs[1] or not table.cuttable[legs[0]]:
             return None
         nothing = (0,) * len(self.legs)
-        source = Sources(self, nothing)
+        source = Sources(self, nothing, ends_at_vertex=True)
         for t in source.types:
             mixed = tuple(int(u == t) + int(u == legs[0]) for u in range(len(self.legs)))
             if t != legs[1] and legs[0] in source.types and source.partition_function(mixed):

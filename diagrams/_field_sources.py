@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 class Sources:
     """One-leg sources ``c_t`` that make the average field at the partner of each type equal to its leg ``s_t``.
 
-    Series in the vertices and at most ``legs`` legs; without legs the average fields vanish.
+    Series in the vertices and at most ``legs`` legs; without legs the average fields vanish. What is averaged adds a
+    vertex to every source where ``ends_at_vertex``, so that the last order of the sources is not needed.
     """
 
-    def __init__(self, theory: Theory, legs: Counts) -> None:
+    def __init__(self, theory: Theory, legs: Counts, *, ends_at_vertex: bool = False) -> None:
         self.theory = theory
         self.legs = legs
         self.ring = theory.ring(legs)
@@ -37,6 +38,8 @@ class Sources:
         self._grow(0)
         for order in range(1, theory.top + 1):
             self._grow(order)
+            if ends_at_vertex and order == theory.top:
+                return
             found = {t: source for t in self.types if (source := self._source(t, order))}
             for t, source in found.items():
                 self.currents[t][order] = source
