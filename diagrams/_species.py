@@ -31,6 +31,7 @@ _ORDERLY_BUDGET = 1 << 14
 _LARGE = 2**62
 # beyond this many legs of one type, or orders of equal half-edges, skeletons are found faster
 _MOST_LEGS, _MOST_ORDERS = 2, 20000
+_N_PARTS, _MANY_VERTICES = 8, 12  # walks through so many vertices take longer than a few threads to start
 Ints = NDArray[np.int64]
 
 
@@ -109,7 +110,8 @@ def tasks(table: HalfEdgeTable, request: Request) -> Iterator[Task]:
             if len(legs) == 2 and table.partner[legs[0]] == legs[1] and not request.bridgeless:
                 yield from _orderly_tasks(table, request, counts, (), [((0, 1),)])
         elif _suits_walks(table, request, counts):
-            yield WalkTask(table, request, counts, legs, ())
+            n_parts = _N_PARTS if sum(counts) >= _MANY_VERTICES else 1
+            yield from (WalkTask(table, request, counts, legs, (), part, n_parts) for part in range(n_parts))
         else:
             yield from _orderly_tasks(table, request, counts, legs, [()])
 
@@ -149,8 +151,12 @@ def _orderly_tasks(
         yield OrderlyTask(table, request, counts, attached, tuple(ways), classes, some)
 
 
+@dataclass(frozen=True)
 class WalkTask(Task):
-    """Connected diagrams with legs, by walks."""
+    """Connected diagrams with legs, by walks; one of several parts of them."""
+
+    part: int = 0
+    n_parts: int = 1
 
     @cached_property
     def root(self) -> int:
@@ -187,7 +193,17 @@ class WalkTask(Task):
         state = walk_start(self.model)
         request = self.request
         while state.at[0] >= 0:
-            mates = walks(self.model, state, self.flags, request.self_loops, not request.labelled, size, _WALK_BUDGET)
+            mates = walks(
+                self.model,
+                state,
+                self.flags,
+                request.self_loops,
+                not request.labelled,
+                self.part,
+                self.n_parts,
+                size,
+                _WALK_BUDGET,
+            )
             yield self._block(mates) if len(mates) else None
 
     def _orders(self, mates: NDArray[np.uint8], *, pooled: bool, compare: bool) -> Ints:

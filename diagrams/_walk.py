@@ -29,6 +29,9 @@ Bytes = NDArray[np.uint8]
 Bools = NDArray[np.bool_]
 
 
+_PARTING = 8  # the depth at which parts of all walks are told apart: there are a few hundred beginnings
+
+
 class WalkModel(NamedTuple):
     """Half-edges of a list of vertices.
 
@@ -69,7 +72,8 @@ class WalkModel(NamedTuple):
 class WalkState(NamedTuple):
     """Where a walk is: what :func:`walks` needs to go on.
 
-    ``at`` holds depth, vertices found, open half-edges, waiting legs and length of the queue; depth -1 is the end.
+    ``at`` holds depth, vertices found, open half-edges, waiting legs, length of the queue, and how often the depth was
+    reached at which parts are told apart; depth -1 is the end.
     """
 
     at: Ints
@@ -103,7 +107,7 @@ def walk_start(model: WalkModel) -> WalkState:
             ends[1, t] += 1
     ends[0, model.types[model.root]] = 1
     return WalkState(
-        np.array([0, 0, 1, model.n_legs - 1, 0]),
+        np.array([0, 0, 1, model.n_legs - 1, 0, 0]),
         np.full(n_ends, -1, np.int64),
         steps,
         np.zeros(n_ends, np.int64),
@@ -135,7 +139,15 @@ def _turn_of_twin(
 
 @compiled
 def walks(
-    model: WalkModel, state: WalkState, flags: int, self_loops: bool, pooled: bool, limit: int, budget: int
+    model: WalkModel,
+    state: WalkState,
+    flags: int,
+    self_loops: bool,
+    pooled: bool,
+    part: int,
+    n_parts: int,
+    limit: int,
+    budget: int,
 ) -> Bytes:
     """Go on with a walk through all connected diagrams with given legs and vertices.
 
@@ -149,6 +161,8 @@ def walks(
         Keep diagrams with a propagator from a vertex to itself.
     pooled : bool
         Legs of one type are numbered as they turn up.
+    part, n_parts : int
+        Make only one of ``n_parts`` parts of the diagrams, numbered from 0.
     limit, budget : int
         Stop after so many diagrams, or so many steps.
 
@@ -313,6 +327,10 @@ def walks(
             if flags and alone and drops(flags, n_waiting, n_legs):
                 continue
             if n_open > 2 or n_waiting or n_found < n_vertices:
+                if n_parts > 1 and depth == _PARTING - 1:
+                    state.at[5] += 1
+                    if state.at[5] % n_parts != part:
+                        continue
                 depth += 1
                 current[depth] = queue[q]
                 turn[queue[q]] = depth
@@ -327,7 +345,7 @@ def walks(
                 continue
             mate[last] = other
             mate[other] = last
-        is_kept = n_waiting == 0
+        is_kept = n_waiting == 0 and (depth >= _PARTING or part == 0)
         if flags and is_kept and last >= 0:
             v, w = owner[last], owner[other]
             while v != w:

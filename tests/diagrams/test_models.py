@@ -81,6 +81,17 @@ def test_walks_through_equal_half_edges_and_the_orderly_generator_agree(options,
             assert walked(task.pieces(10**6)) == walked(orderly)
 
 
+@pytest.mark.parametrize("options", [{}, {"one_particle_irreducible": True}, {"labelled": False}], ids=str)
+def test_parts_of_the_walks_are_all_of_them(options, monkeypatch):
+    model = yukawa(phi4=True)
+    whole = {loops: walked(model.diagrams(PROPAGATOR, loops=loops, **options).blocks) for loops in (1, 2, 4)}
+    monkeypatch.setattr("diagrams._species._MANY_VERTICES", 0)
+    for loops, before in whole.items():
+        blocks = model.diagrams(PROPAGATOR, loops=loops, **options).blocks
+        assert walked(blocks) == before
+    assert max(Counter(b.vertices for b in blocks).values()) > 2  # the last ones came in several parts
+
+
 def test_walks_are_only_taken_where_they_are_few(monkeypatch):
     request = Request(tuple(yukawa(phi4=True).table.names.index(h) for h in PROPAGATOR), 4, ())
     assert {type(t).__name__ for t in tasks(yukawa(phi4=True).table, request)} == {"WalkTask"}
