@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from diagrams._field_blocks import FieldBlock, HalfEdgeTable
 from diagrams._field_request import Request
 from diagrams._field_shapes import with_shape
-from diagrams._species import Task, tasks
+from diagrams._species import Task, is_little, tasks
 
 _SIZE = 65536
-_FEW_VERTICES = 7  # fewer than that are done before another thread has started
+_MANY_VERTICES = 7  # with fewer, tasks are done before another thread has started
 Stop = NDArray[np.uint8]
 
 
@@ -32,8 +32,8 @@ def all_blocks(
     """Return all diagrams in order; the main thread calls ``meanwhile`` while compiled code makes them.
 
     Compiled code runs in threads without the interpreter lock, so that the main thread can be interrupted; it then
-    tells the others to stop. (An interrupt while the main thread returns from compiled code would be an error of the
-    interpreter, which is why it never enters any.)
+    tells the others to stop. (An interrupt while numba turns a named tuple into one of the interpreter would be an
+    error, which is why the main thread enters only functions that return plain arrays, and those for little work.)
 
     Raises
     ------
@@ -41,6 +41,10 @@ def all_blocks(
         If there are more than ``room``.
     """
     work = _Work(table, request, room)
+    if is_little(table, request):
+        work.run()
+        meanwhile()
+        return work.blocks()
     try:
         work.start()
         meanwhile()
@@ -51,7 +55,7 @@ def all_blocks(
         raise
     if work.errors:
         raise work.errors[0]
-    return [block for blocks in work.found for block in blocks]
+    return work.blocks()
 
 
 class _Work:
@@ -65,6 +69,15 @@ class _Work:
         self.errors: list[BaseException] = []
         self.threads: list[tuple[Thread, Event]] = []
         self.numbers: Iterator[int] = iter(())
+
+    def blocks(self) -> list[FieldBlock]:
+        """Return what has been found, in order."""
+        return [block for blocks in self.found for block in blocks]
+
+    def run(self) -> None:
+        """Do everything in this thread."""
+        self._prepare()
+        self._work_off()
 
     def start(self, *, is_first: bool = True) -> None:
         """Start a thread; its start ends when it has entered compiled code and given the interpreter free."""
@@ -87,10 +100,10 @@ class _Work:
         try:
             if is_first:
                 self._prepare()
-            for number in self.numbers:  # a step of this iterator is not interrupted by other threads
-                self.found[number] = _drained(self.tasks[number], self.request, self.room, self.stop)
-                if sum(len(block) for blocks in self.found for block in blocks) > self.room:
-                    raise TooManyDiagramsError
+                if max((len(task.vertices) for task in self.tasks), default=0) >= _MANY_VERTICES:
+                    for _ in range(min(os.cpu_count() or 1, len(self.tasks)) - 1):
+                        self.start(is_first=False)
+            self._work_off()
         except BaseException as error:
             self.stop[0] = 1
             self.errors.append(error)
@@ -101,10 +114,12 @@ class _Work:
         self.tasks = list(tasks(self.table, self.request))
         self.found = [[] for _ in self.tasks]
         self.numbers = iter(range(len(self.tasks)))
-        if max((len(task.vertices) for task in self.tasks), default=0) < _FEW_VERTICES:
-            return
-        for _ in range(min(os.cpu_count() or 1, len(self.tasks)) - 1):
-            self.start(is_first=False)
+
+    def _work_off(self) -> None:
+        for number in self.numbers:  # a step of this iterator is not interrupted by other threads
+            self.found[number] = _drained(self.tasks[number], self.request, self.room, self.stop)
+            if sum(map(len, self.blocks())) > self.room:
+                raise TooManyDiagramsError
 
 
 def _drained(task: Task, request: Request, room: int, stop: Stop) -> list[FieldBlock]:

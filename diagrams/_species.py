@@ -31,6 +31,7 @@ _ORDERLY_BUDGET = 1 << 14
 _LARGE = 2**62
 # beyond this many legs of one type, or orders of equal half-edges, skeletons are found faster
 _MOST_LEGS, _MOST_ORDERS = 2, 20000
+_FEW_HALF_EDGES = 26  # walks that join no more of them take about a millisecond
 _N_PARTS, _MANY_VERTICES = 8, 12  # walks through so many vertices take longer than a few threads to start
 Ints = NDArray[np.int64]
 
@@ -126,6 +127,17 @@ def _suits_walks(table: HalfEdgeTable, request: Request, counts: Counts) -> bool
         orders *= prod(map(factorial, Counter(vertex).values())) ** n
     few_legs = not request.labelled or max(Counter(legs).values()) <= _MOST_LEGS
     return few_legs and orders <= _MOST_ORDERS
+
+
+def is_little(table: HalfEdgeTable, request: Request) -> bool:
+    """Tell whether there are only walks, and so few that another thread would take longer to start."""
+    if not (request.connected and request.legs):
+        return False
+    return all(
+        _suits_walks(table, request, counts)
+        and len(request.legs) + sum(n * len(v) for n, v in zip(counts, table.vertices, strict=True)) <= _FEW_HALF_EDGES
+        for counts in wanted_counts(table, request)
+    )
 
 
 def _orderly_tasks(
