@@ -28,23 +28,44 @@ class Workload(NamedTuple):
 WORKLOADS = (
     Workload("phi4, 2 legs, 8 loops", "4", 2, 8),
     Workload("phi4, 4 legs, 6 loops", "4", 4, 6),
+    Workload("phi4, 6 legs, 3 loops", "4", 6, 3),
+    Workload("phi4, 6 legs, 4 loops", "4", 6, 4),
     Workload("phi4, 8 legs, 2 loops", "4", 8, 2),
     Workload("phi4 vacuum, 9 loops", "4", 0, 9),
     Workload("phi3, 2 legs, 6 loops", "3", 2, 6),
     Workload("phi3, 4 legs, 4 loops", "3", 4, 4),
+    Workload("phi3, 6 legs, 2 loops", "3", 6, 2),
     Workload("phi4 1PI, 2 legs, 8 loops", "4", 2, 8, True),
     Workload("phi4 1PI, 4 legs, 6 loops", "4", 4, 6, True),
     Workload("phi3 1PI, 2 legs, 6 loops", "3", 2, 6, True),
     Workload("even >= 4, 2 legs, 6 loops", "even", 2, 6),
     Workload("even >= 4, 4 legs, 5 loops", "even", 4, 5),
+    Workload("even >= 4, 6 legs, 3 loops", "even", 6, 3),
     Workload("even >= 4, 8 legs, 2 loops", "even", 8, 2),
     Workload("any >= 3, 2 legs, 4 loops", "any", 2, 4),
     Workload("any >= 3, 4 legs, 3 loops", "any", 4, 3),
+    Workload("any >= 3, 6 legs, 1 loop", "any", 6, 1),
+    Workload("QED, 2 fermion legs, 4 loops", "qed", 2, 4),
     Workload("QED, 2 fermion legs, 5 loops", "qed", 2, 5),
+    Workload("QED, 2 fermion legs, 6 loops", "qed", 2, 6),
+    Workload("QED 1PI, 2 fermion legs, 4 loops", "qed", 2, 4, True),
     Workload("QED 1PI, 2 fermion legs, 5 loops", "qed", 2, 5, True),
+    Workload("QED 1PI, 2 fermion legs, 6 loops", "qed", 2, 6, True),
     Workload("Yukawa + phi4, 2 fermion legs, 4 loops", "yukawa", 2, 4),
 )
-QUICK = (0, 1, 2, 9, 12, 14)
+QUICK = tuple(
+    i
+    for i, work in enumerate(WORKLOADS)
+    if work.name
+    in (
+        "phi4, 2 legs, 8 loops",
+        "phi4, 4 legs, 6 loops",
+        "phi4, 8 legs, 2 loops",
+        "even >= 4, 2 legs, 6 loops",
+        "any >= 3, 2 legs, 4 loops",
+        "QED, 2 fermion legs, 5 loops",
+    )
+)
 
 
 def maker(tool: str, work: Workload) -> Callable[[], int]:

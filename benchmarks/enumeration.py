@@ -92,8 +92,9 @@ def measure(index: int, tools: list[str], *, repeats: int, timeout: float) -> di
         if can_make(tool, WORKLOADS[index]):
             row[tool] = in_own_process(tool, str(index), str(repeats), timeout=timeout)
     peers = [row[t]["seconds"] for t in PEERS if row.get(t, {}).get("seconds")]
-    own = row["nnft"]["seconds"]
-    row["ratio"] = min(peers) / own if peers and own else None
+    for tool, name in (("nnft", "ratio"), ("nnft free legs", "free_legs_ratio")):
+        own = row.get(tool, {}).get("seconds")
+        row[name] = min(peers) / own if peers and own else None
     return row
 
 
@@ -109,13 +110,14 @@ def first_call(repeats: int) -> float:
 
 def line(row: dict[str, Any], tools: list[str]) -> str:
     count = row["nnft"]["count"]
-    cells = [f"{row['workload']:>38}", f"{count if count is not None else '-':>8}"]
+    cells = [f"{row['workload']:>40}", f"{count if count is not None else '-':>8}"]
     for tool in tools:
         entry = row.get(tool, {"seconds": None, "count": None})
         shown = "-" if entry["seconds"] is None else f"{entry['seconds']:.4f}"
         same = tool == "nnft free legs" or entry["count"] in (count, None)
         cells.append(f"{shown + ('' if same else ' (!' + str(entry['count']) + ')'):>16}")
-    return "".join(cells) + (f"{row['ratio']:>8.1f}" if row["ratio"] else f"{'-':>8}")
+    ratios = (row["ratio"], row["free_legs_ratio"])
+    return "".join(cells) + "".join(f"{r:>8.1f}" if r else f"{'-':>8}" for r in ratios)
 
 
 def main() -> None:
@@ -131,8 +133,8 @@ def main() -> None:
         print(json.dumps(figures))
         return
     tools = [t for t in TOOLS if t not in PEERS or importlib.util.find_spec(t)]
-    print(f"{processor()}; seconds, median; ratio: the faster peer / nnft")
-    print(f"{'workload':>38}{'graphs':>8}" + "".join(f"{t:>16}" for t in tools) + f"{'ratio':>8}")
+    print(f"{processor()}; seconds, median; ratio, free: the faster peer / nnft, labelled or free legs")
+    print(f"{'workload':>40}{'graphs':>8}" + "".join(f"{t:>16}" for t in tools) + f"{'ratio':>8}{'free':>8}")
     rows = []
     for index in QUICK if arguments.quick else range(len(WORKLOADS)):
         rows.append(measure(index, tools, repeats=3 if arguments.quick else 7, timeout=arguments.timeout))

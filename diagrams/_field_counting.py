@@ -200,6 +200,8 @@ class Theory:
         }
 
     def _irreducible(self) -> Series:
+        if (self_energy := self._self_energy()) is not None:
+            return self_energy
         t = next((t for t in self.leg_types if self.table.cuttable[t]), None)
         if t is not None:
             rest = tuple(n - (u == t) for u, n in enumerate(self.legs))
@@ -212,6 +214,28 @@ class Theory:
             full = Sources(self, self.legs).full_partition_function()
             found = {k - legs: c for k, c in self.ring(self.legs).logarithm(full).items()}
         return {key: c for key, c in found.items() if key and key in self.moments.ring.degree}
+
+    def _self_energy(self) -> Series | None:
+        r"""Return the 1PI diagrams with the two ends of one line as legs, None for other legs and for fields that mix.
+
+        The propagator G, tadpoles cancelled, is a chain of 1PI parts, :math:`G = 1 + \Sigma + \Sigma^2 + \dots`
+        """
+        table, legs = self.table, self.request.legs
+        if len(legs) != 2 or table.partner[legs[0]] != legs[1] or not table.cuttable[legs[0]]:
+            return None
+        nothing = (0,) * len(self.legs)
+        source = Sources(self, nothing, ends_at_vertex=True)
+        for t in source.types:
+            mixed = tuple(int(u == t) + int(u == legs[0]) for u in range(len(self.legs)))
+            if t != legs[1] and legs[0] in source.types and source.partition_function(mixed):
+                return None
+        ring = self.moments.ring
+        z, propagator = source.full_partition_function(), source.partition_function(self.legs)
+        # Sigma G = G - 1, times the partition function
+        chain = ring.quotient(z, propagator)
+        found = {k: -c % ring.modulus for k, c in chain.items() if k}
+        shared = pow(prod(map(factorial, self.legs)), -1, ring.modulus)
+        return {k: c * shared % ring.modulus for k, c in found.items()}
 
     def signed_weights(self) -> dict[Counts, Fraction]:
         """Return the sum of sign/|Aut| over connected diagrams; every type of fermionic leg occurs once at most."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import product
 from math import comb, factorial, prod
+from operator import mul
 
 from diagrams._field_blocks import HalfEdgeTable
 from diagrams._field_series import Series, SeriesRing
@@ -46,8 +47,10 @@ class Moments:
 
     def average(self, legs: Counts) -> Series:
         """Return the sum for each list of vertices together with ``legs[t]`` legs of each type."""
-        if any(legs[t] != legs[p] for t, p in self._conserved):
+        if any(legs[t] != legs[p] for t, p in self.conserved):
             return {}
+        if self.self_loops and not self.bilinears:
+            return self._free_average(legs)
         wanted = legs + (0,) * len(self.bilinears)
         found = {}
         for key, polynomial in self.polynomials.items():
@@ -58,14 +61,47 @@ class Moments:
                 found[key] = x
         return found
 
+    def _free_average(self, legs: Counts) -> Series:
+        """Return the sum where all half-edges of a list can be joined freely."""
+        modulus, real, charged = self.ring.modulus, self._real, self._charged
+        found = {}
+        for key, exponents, c in self._lists:
+            for t in real:
+                n = exponents[t] + legs[t]
+                if n & 1:
+                    break
+                c *= _pairings(n)
+            else:
+                for t, p in charged:
+                    n = exponents[t] + legs[t]
+                    if n != exponents[p] + legs[p]:
+                        break
+                    c *= factorial(n)
+                else:
+                    found[key] = c % modulus
+        return found
+
     @cached_property
-    def _conserved(self) -> list[tuple[int, int]]:
+    def _lists(self) -> list[tuple[int, Monomial, int]]:
+        """Key, half-edges and weight of each list."""
+        return [(key, m, c) for key, polynomial in self.polynomials.items() for m, c in polynomial.items()]
+
+    @cached_property
+    def _real(self) -> list[int]:
+        return [t for t, p in enumerate(self.table.partner) if t == p]
+
+    @cached_property
+    def _charged(self) -> list[tuple[int, int]]:
+        return [(t, p) for t, p in enumerate(self.table.partner) if t < p]
+
+    @cached_property
+    def conserved(self) -> list[tuple[int, int]]:
         """Types of which every vertex has as many as of the other end of their lines."""
         table = self.table
         return [
             (t, p)
-            for t, p in enumerate(table.partner)
-            if t < p and all(table.count(m, t) == table.count(m, p) for m in range(len(table.vertices)))
+            for t, p in self._charged
+            if all(table.count(m, t) == table.count(m, p) for m in range(len(table.vertices)))
         ]
 
     @cached_property
@@ -87,8 +123,12 @@ class Moments:
         return self._products(self._points())
 
     def _together(self, counts: Counts) -> Monomial:
-        monomials = [self._monomial(m) for m in range(len(counts))]
-        return tuple(sum(n * x[i] for n, x in zip(counts, monomials, strict=True)) for i in range(len(monomials[0])))
+        return tuple([sum(map(mul, counts, powers)) for powers in self._exponents])
+
+    @cached_property
+    def _exponents(self) -> list[tuple[int, ...]]:
+        """For each variable of a monomial its exponent in every vertex."""
+        return list(zip(*map(self._monomial, range(len(self.table.vertices))), strict=True))
 
     def _monomial(self, vertex: int) -> Monomial:
         table = self.table
@@ -104,10 +144,12 @@ class Moments:
 
     def denominator(self, counts: Counts) -> int:
         """Return the order of the group of exchanges of equal vertices and of equal half-edges at a vertex."""
-        return prod(
-            factorial(n) * prod(map(factorial, Counter(v).values())) ** n
-            for n, v in zip(counts, self.table.vertices, strict=True)
-        )
+        return prod([factorial(n) * order**n for n, order in zip(counts, self._vertex_orders, strict=True)])
+
+    @cached_property
+    def _vertex_orders(self) -> list[int]:
+        """For each vertex the number of permutations of equal half-edges."""
+        return [prod(map(factorial, Counter(v).values())) for v in self.table.vertices]
 
     def _inverse(self, x: int) -> int:
         return pow(x, -1, self.ring.modulus)

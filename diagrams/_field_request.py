@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
+from functools import cache
 
 from diagrams._field_blocks import HalfEdgeTable
 from diagrams._vertex_lists import Bound, Counts, vertex_counts
@@ -43,6 +43,7 @@ class Request:
     shape: int = 0
 
 
+@cache
 def wanted_counts(table: HalfEdgeTable, request: Request) -> list[Counts]:
     """Return how often each vertex of the model can occur, without repetition."""
     if request.connected:
@@ -81,8 +82,8 @@ def counts_with_components(
     """
     bounds = list(request.orders)
     if request.loops is not None:  # sum (degree - 2) = legs + 2 (loops - components)
-        excess = Fraction(len(attached) + 2 * (request.loops - components))
-        bounds.append(Bound(tuple(Fraction(len(v) - 2) for v in table.vertices), excess, excess))
+        excess = len(attached) + 2 * (request.loops - components)
+        bounds.append(Bound(tuple([len(v) - 2 for v in table.vertices]), excess, excess))
     found = vertex_counts(table, attached, bounds)
     for n in found:
         if len(request.legs) + sum(k * len(v) for k, v in zip(n, table.vertices, strict=True)) > MAX_HALF_EDGES:

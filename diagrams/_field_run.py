@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
+from threading import Event, Thread
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from diagrams._field_blocks import FieldBlock, HalfEdgeTable
 from diagrams._field_request import Request
 from diagrams._field_shapes import with_shape
-from diagrams._species import Task, tasks
+from diagrams._species import Task, is_little, tasks
 
 _SIZE = 65536
-_HEAD_START = 1e-4  # seconds, in which the first tasks enter compiled code
+_MANY_VERTICES = 7  # with fewer, tasks are done before another thread has started
 Stop = NDArray[np.uint8]
 
 
@@ -32,32 +32,94 @@ def all_blocks(
     """Return all diagrams in order; the main thread calls ``meanwhile`` while compiled code makes them.
 
     Compiled code runs in threads without the interpreter lock, so that the main thread can be interrupted; it then
-    tells the others to stop. (An interrupt while the main thread returns from compiled code would be an error of the
-    interpreter, which is why it never enters any.)
+    tells the others to stop. (An interrupt while numba turns a named tuple into one of the interpreter would be an
+    error, which is why the main thread enters only functions that return plain arrays, and those for little work.)
 
     Raises
     ------
     TooManyDiagramsError
         If there are more than ``room``.
     """
-    stop = np.zeros(1, np.uint8)
-    blocks: list[FieldBlock] = []
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        todo = pool.submit(lambda: list(tasks(table, request))).result()
-        futures = [pool.submit(_drained, task, request, room, stop) for task in todo]
+    work = _Work(table, request, room)
+    if is_little(table, request):
+        work.run()
+        meanwhile()
+        return work.blocks()
+    try:
+        work.start()
+        meanwhile()
+        work.wait()
+    except BaseException:
+        work.stop[0] = 1
+        work.wait()
+        raise
+    if work.errors:
+        raise work.errors[0]
+    return work.blocks()
+
+
+class _Work:
+    """The tasks of a request, taken one after another by as many threads as are worth their start."""
+
+    def __init__(self, table: HalfEdgeTable, request: Request, room: int) -> None:
+        self.table, self.request, self.room = table, request, room
+        self.stop = np.zeros(1, np.uint8)
+        self.tasks: list[Task] = []
+        self.found: list[list[FieldBlock]] = []
+        self.errors: list[BaseException] = []
+        self.threads: list[tuple[Thread, Event]] = []
+        self.numbers: Iterator[int] = iter(())
+
+    def blocks(self) -> list[FieldBlock]:
+        """Return what has been found, in order."""
+        return [block for blocks in self.found for block in blocks]
+
+    def run(self) -> None:
+        """Do everything in this thread."""
+        self._prepare()
+        self._work_off()
+
+    def start(self, *, is_first: bool = True) -> None:
+        """Start a thread; its start ends when it has entered compiled code and given the interpreter free."""
+        ended = Event()
+        thread = Thread(target=self._run, args=(ended, is_first))
+        self.threads.append((thread, ended))
+        thread.start()
+
+    def wait(self) -> None:
+        """Return when all threads have ended; the first one lives until it has started the others.
+
+        An interrupt while a thread is joined would mark it as ended (Python 3.11), which is why events come first.
+        """
+        for thread, ended in self.threads:
+            if thread.ident is not None:
+                ended.wait()
+                thread.join()
+
+    def _run(self, ended: Event, is_first: bool) -> None:
         try:
-            time.sleep(_HEAD_START)
-            meanwhile()
-            for future in futures:
-                blocks += future.result()
-                if sum(map(len, blocks)) > room:
-                    raise TooManyDiagramsError
-        except BaseException:
-            stop[0] = 1
-            for future in futures:
-                future.cancel()
-            raise
-    return blocks
+            if is_first:
+                self._prepare()
+                if max((len(task.vertices) for task in self.tasks), default=0) >= _MANY_VERTICES:
+                    for _ in range(min(os.cpu_count() or 1, len(self.tasks)) - 1):
+                        self.start(is_first=False)
+            self._work_off()
+        except BaseException as error:
+            self.stop[0] = 1
+            self.errors.append(error)
+        finally:
+            ended.set()
+
+    def _prepare(self) -> None:
+        self.tasks = list(tasks(self.table, self.request))
+        self.found = [[] for _ in self.tasks]
+        self.numbers = iter(range(len(self.tasks)))
+
+    def _work_off(self) -> None:
+        for number in self.numbers:  # a step of this iterator is not interrupted by other threads
+            self.found[number] = _drained(self.tasks[number], self.request, self.room, self.stop)
+            if sum(map(len, self.blocks())) > self.room:
+                raise TooManyDiagramsError
 
 
 def _drained(task: Task, request: Request, room: int, stop: Stop) -> list[FieldBlock]:

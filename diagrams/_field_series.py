@@ -64,6 +64,21 @@ class SeriesRing:
                 if k + j in kept:
                     total[k + j] = total.get(k + j, 0) + x * y
 
+    def quotient(self, a: Series, b: Series) -> Series:
+        """Return a / b for series that begin with 1."""
+        kept, M = self.degree, self.modulus
+        total = dict(a)
+        steps = [(k, c) for k, c in b.items() if k]
+        result: Series = {}
+        for f, _ in self._ascending:
+            if not (x := total.pop(f, 0) % M):
+                continue
+            result[f] = x
+            for k, c in steps:
+                if f + k in kept:
+                    total[f + k] = total.get(f + k, 0) - x * c
+        return result
+
     def logarithm(self, a: Series) -> Series:
         """Return log a for a series that begins with 1, from D log a = D a / a with D = sum over x of x d/dx."""
         return self._integrated({k: self.degree[k] * c for k, c in a.items()}, a, -1)

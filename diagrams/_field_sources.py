@@ -15,14 +15,17 @@ if TYPE_CHECKING:
 class Sources:
     """One-leg sources ``c_t`` that make the average field at the partner of each type equal to its leg ``s_t``.
 
-    Series in the vertices and at most ``legs`` legs; without legs the average fields vanish.
+    Series in the vertices and at most ``legs`` legs; without legs the average fields vanish. What is averaged adds a
+    vertex to every source where ``ends_at_vertex``, so that the last order of the sources is not needed.
     """
 
-    def __init__(self, theory: Theory, legs: Counts) -> None:
+    def __init__(self, theory: Theory, legs: Counts, *, ends_at_vertex: bool = False) -> None:
         self.theory = theory
         self.legs = legs
         self.ring = theory.ring(legs)
-        self.types = [t for t, c in enumerate(theory.table.cuttable) if c]
+        charged = {t for pair in theory.moments.conserved for t in pair}
+        # an average field carries the charge of the legs that it depends on
+        self.types = [t for t, c in enumerate(theory.table.cuttable) if c and (any(legs) or t not in charged)]
         n_types, zero = len(legs), (0,) * len(legs)
         self.units = [tuple(int(u == t) for u in range(n_types)) for t in range(n_types)]
         self.one_leg = [{theory.leg_key(u): 1} if legs[t] else {} for t, u in enumerate(self.units)]
@@ -35,6 +38,8 @@ class Sources:
         self._grow(0)
         for order in range(1, theory.top + 1):
             self._grow(order)
+            if ends_at_vertex and order == theory.top:
+                return
             found = {t: source for t in self.types if (source := self._source(t, order))}
             for t, source in found.items():
                 self.currents[t][order] = source
@@ -46,9 +51,11 @@ class Sources:
 
     def partition_function(self, legs: Counts) -> Series:
         """Return the average with some labelled legs and the sources."""
-        return self.theory.moments.ring.reduced(
-            {k: c for order in range(self.theory.top + 1) for k, c in self._average(legs, order).items()}
-        )
+        total: Series = {}
+        for k, rows in self.powers.items():
+            if average := self.theory.moments.average(tuple(map(int.__add__, k, legs))):
+                self.ring.add_product(total, {key: c for row in rows.values() for key, c in row.items()}, average)
+        return self.ring.reduced(total)
 
     def full_partition_function(self) -> Series:
         """Return the average with the sources, and with the legs that they depend on."""

@@ -20,6 +20,7 @@ from diagrams.collection import Diagrams
 from diagrams.counting import check_count
 from diagrams.generate import MAX_GRAPHS
 
+_MOST_COUNTED = 100_000  # so many are made and dropped to state their number in an error
 Legs = Mapping[str, int] | Sequence[str]
 Orders = Mapping[str, int | Fraction | tuple[int | Fraction, int | Fraction]]
 
@@ -92,7 +93,8 @@ class ModelDiagrams:
         ValueError, TypeError
             For unknown legs or parameters, contradictory options, or limits that leave infinitely many diagrams.
         MemoryError
-            If there are more than ``max_graphs`` diagrams; the text states how many, or at least how many.
+            If there are more than ``max_graphs`` diagrams; the text states how many, or, where there are more than
+            100,000 and no generating function counts them, at least how many.
         RuntimeError
             If the result fails the self-check.
 
@@ -311,7 +313,9 @@ class ModelDiagrams:
 
     def _too_many(self, request: Request, max_graphs: int) -> MemoryError:
         number = f"more than {max_graphs}"
-        if (exact := self._exact_count(request)) is not None:
+        if (exact := self._exact_count(request)) is None and max_graphs < _MOST_COUNTED:
+            exact = self._number_made(request)
+        if exact is not None:
             number = str(exact)
         elif not why_not_covered(self.table, request):
             least = ceil(sum(weights(self.table, request).values()))
@@ -320,6 +324,16 @@ class ModelDiagrams:
         if request.labelled and any(n > 1 for n in Counter(request.legs).values()):
             remedy += ", or labelled=False, which keeps one diagram for all orders of equal legs"
         return MemoryError(f"there are {number} diagrams of model {self.name!r}, max_graphs={max_graphs}; {remedy}")
+
+    def _number_made(self, request: Request) -> int | None:
+        """Return the number of diagrams by making them, a block at a time, None if there are very many."""
+        stream, number = ModelStream(self.table, request, 8192, None), 0
+        for block in stream:
+            number += len(block)
+            if number > _MOST_COUNTED:
+                stream.close()
+                return None
+        return number
 
     def _request(self, legs: Legs, loops: int | None, order: Orders | None, *, furry: bool, **options: bool) -> Request:
         shapes = {name: options.pop(name, False) for name in SHAPES}

@@ -26,7 +26,7 @@ from diagrams.collection import GraphBlock
 from diagrams.cumulants import pairings
 
 N_CORES = os.cpu_count() or 1
-_SMALL = 150.0  # cost of work that is done before another thread has started
+_SMALL = 400.0  # cost of work that takes no longer, about a millisecond, than another thread would gain
 _TASK = 500.0  # cost of the work of one task
 _LOOK_AHEAD = 16 * N_CORES  # tasks
 _DEEPEST = 10  # rows by which a list is cut

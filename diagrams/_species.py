@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from math import factorial, prod
 from typing import NamedTuple
 
@@ -16,17 +17,22 @@ from diagrams._class_lists import class_lists
 from diagrams._field_blocks import FieldBlock, HalfEdgeTable
 from diagrams._field_filters import AMPUTATED, BRIDGELESS, NO_TADPOLES
 from diagrams._field_legs import attach_legs
-from diagrams._field_request import Joins, Request, attached_lists, counts_with_components, is_rigid
+from diagrams._field_request import Joins, Request, attached_lists, is_rigid, wanted_counts
 from diagrams._matings import matings
 from diagrams._orderly_fields import SkeletonLists, Skeletons, skeleton_start, skeletons
-from diagrams._rigid import MAX_CYCLES, RigidModel, exchange_orders, rigid_diagrams, rigid_start
 from diagrams._vertex_lists import Counts, VertexClass, half_edge_counts
+from diagrams._walk import WalkModel, walk_start, walks
+from diagrams._walk_orders import walk_orders
 
 LISTS_PER_TASK = 16
 # steps of a search after which it can be stopped: hundredths of a second
-_RIGID_BUDGET = 1 << 18
+_WALK_BUDGET = 1 << 18
 _ORDERLY_BUDGET = 1 << 14
 _LARGE = 2**62
+# beyond this many legs of one type, or orders of equal half-edges, skeletons are found faster
+_MOST_LEGS, _MOST_ORDERS = 2, 20000
+_FEW_HALF_EDGES = 26  # walks that join no more of them take about a millisecond
+_N_PARTS, _MANY_VERTICES = 8, 12  # walks through so many vertices take longer than a few threads to start
 Ints = NDArray[np.int64]
 
 
@@ -100,20 +106,38 @@ def tasks(table: HalfEdgeTable, request: Request) -> Iterator[Task]:
             yield from _orderly_tasks(table, request, counts, attached, ways)
         return
     legs = request.legs
-    for counts in counts_with_components(table, request, legs, 1):
+    for counts in wanted_counts(table, request):
         if not any(counts):
             if len(legs) == 2 and table.partner[legs[0]] == legs[1] and not request.bridgeless:
                 yield from _orderly_tasks(table, request, counts, (), [((0, 1),)])
-        elif is_rigid(table, counts, legs) and _cycles(table, counts, legs) <= MAX_CYCLES:
-            yield RigidTask(table, request, counts, legs, ())
+        elif _suits_walks(table, request, counts):
+            n_parts = _N_PARTS if sum(counts) >= _MANY_VERTICES else 1
+            yield from (WalkTask(table, request, counts, legs, (), part, n_parts) for part in range(n_parts))
         else:
             yield from _orderly_tasks(table, request, counts, legs, [()])
 
 
-def _cycles(table: HalfEdgeTable, counts: Counts, legs: Sequence[int]) -> int:
-    """Return the number of independent cycles of connected diagrams."""
-    half_edges = sum(n * len(v) for n, v in zip(counts, table.vertices, strict=True))
-    return (half_edges - len(legs)) // 2 - sum(counts) + 1
+def _suits_walks(table: HalfEdgeTable, request: Request, counts: Counts) -> bool:
+    """Tell whether walks are the shorter way: always without equal half-edges, else if there are few orders of them."""
+    legs = request.legs
+    if not legs or is_rigid(table, counts, legs):
+        return bool(legs)
+    orders = 1
+    for vertex, n in zip(table.vertices, counts, strict=True):
+        orders *= prod(map(factorial, Counter(vertex).values())) ** n
+    few_legs = not request.labelled or max(Counter(legs).values()) <= _MOST_LEGS
+    return few_legs and orders <= _MOST_ORDERS
+
+
+def is_little(table: HalfEdgeTable, request: Request) -> bool:
+    """Tell whether there are only walks, and so few that another thread would take longer to start."""
+    if not (request.connected and request.legs):
+        return False
+    return all(
+        _suits_walks(table, request, counts)
+        and len(request.legs) + sum(n * len(v) for n, v in zip(counts, table.vertices, strict=True)) <= _FEW_HALF_EDGES
+        for counts in wanted_counts(table, request)
+    )
 
 
 def _orderly_tasks(
@@ -139,8 +163,12 @@ def _orderly_tasks(
         yield OrderlyTask(table, request, counts, attached, tuple(ways), classes, some)
 
 
-class RigidTask(Task):
-    """Connected diagrams with legs whose vertices have no equal half-edges."""
+@dataclass(frozen=True)
+class WalkTask(Task):
+    """Connected diagrams with legs, by walks; one of several parts of them."""
+
+    part: int = 0
+    n_parts: int = 1
 
     @cached_property
     def root(self) -> int:
@@ -149,51 +177,77 @@ class RigidTask(Task):
         return 0 if self.request.labelled else legs.index(min(legs, key=lambda t: (legs.count(t), legs.index(t))))
 
     @cached_property
-    def model(self) -> RigidModel:
+    def model(self) -> WalkModel:
         """The half-edges as compiled code takes them."""
         table, legs = self.table, self.request.legs
-        present = [m for m, n in enumerate(self.counts) if n]
-        degrees = [len(table.vertices[m]) for m in self.vertices]
-        place = [
-            [v.index(t) if t in v else -1 for t in range(len(table.names))]
-            for v in map(table.vertices.__getitem__, present)
-        ]
-        return RigidModel(
+        shapes = [table.vertices[m] for m in self.vertices]
+        present = [v for v, n in zip(table.vertices, self.counts, strict=True) if n]
+        owner = [-1] * len(legs) + [i for i, v in enumerate(shapes) for _ in v]
+        twin = [-1] * len(legs)
+        for v in shapes:
+            start = len(twin)
+            twin += [max((start + j for j in range(i) if v[j] == t), default=-1) for i, t in enumerate(v)]
+        return WalkModel(
             len(legs),
             self.root,
             self.types,
-            np.concatenate([np.full(len(legs), -1), np.repeat(np.arange(len(degrees)), degrees)]),
+            np.array(twin, np.int64),
+            np.array(owner, np.int64),
             self.first,
-            np.cumsum([0, *(self.counts[m] for m in present)]),
-            np.array(place, np.int64),
+            np.array([0, *accumulate(n for n in self.counts if n)], np.int64),
+            np.array([[v.index(t) if t in v else -1 for t in range(len(table.names))] for v in present], np.int64),
             np.array(table.partner, np.int64),
-            np.array(table.cuttable, bool)[self.types],
+            np.array([table.cuttable[t] for t in self.types.tolist()], bool),
         )
 
     def pieces(self, size: int) -> Iterator[FieldBlock | None]:
         """Iterate over all diagrams, see :meth:`Task.pieces`."""
-        state = rigid_start(self.model)
+        state = walk_start(self.model)
         request = self.request
         while state.at[0] >= 0:
-            mates = rigid_diagrams(
-                self.model, state, self.flags, request.self_loops, not request.labelled, size, _RIGID_BUDGET
+            mates = walks(
+                self.model,
+                state,
+                self.flags,
+                request.self_loops,
+                not request.labelled,
+                self.part,
+                self.n_parts,
+                size,
+                _WALK_BUDGET,
             )
             yield self._block(mates) if len(mates) else None
 
-    def _block(self, mates: NDArray[np.uint8]) -> FieldBlock:
-        one = np.broadcast_to(np.int64(1), len(mates))
-        if self.request.labelled:
-            return self.block(mates, one, None)
-        legs, model = self.request.legs, self.model
-        permutations = prod(map(factorial, Counter(legs).values()))
-        if legs.count(legs[self.root]) == 1:
-            return self.block(mates, one, np.broadcast_to(np.int64(permutations), len(mates)))
+    def _orders(self, mates: NDArray[np.uint8], *, pooled: bool, compare: bool) -> Ints:
+        model = self.model
         kind_of = np.repeat(np.arange(len(model.place)), np.diff(model.kind_start))
-        orders = exchange_orders(
-            mates, len(legs), self.root, self.types, model.owner, self.first, kind_of, model.kind_start
+        orders: Ints = walk_orders(
+            mates,
+            model.n_legs,
+            self.root,
+            pooled,
+            compare,
+            self.types,
+            model.owner,
+            self.first,
+            kind_of,
+            model.kind_start,
         )
-        kept = orders > 0
-        return self.block(mates[kept], orders[kept], permutations // orders[kept])
+        return orders
+
+    def _block(self, mates: NDArray[np.uint8]) -> FieldBlock:
+        request, legs = self.request, self.request.legs
+        is_rigid = bool((self.model.twin < 0).all())
+        if is_rigid and (request.labelled or legs.count(legs[self.root]) == 1):
+            orders: Ints = np.broadcast_to(np.int64(1), len(mates))
+        else:
+            orders = self._orders(mates, pooled=not request.labelled, compare=True)
+            mates, orders = mates[orders > 0], orders[orders > 0]
+        if request.labelled:
+            return self.block(mates, orders, None)
+        fixed = 1 if is_rigid else self._orders(mates, pooled=False, compare=False)
+        permutations = prod(map(factorial, Counter(legs).values()))
+        return self.block(mates, orders, permutations * fixed // orders)
 
 
 @dataclass(frozen=True, eq=False)

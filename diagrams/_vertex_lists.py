@@ -46,9 +46,9 @@ def vertex_counts(table: HalfEdgeTable, legs: Sequence[int], bounds: Sequence[Bo
     supply = half_edge_counts(table, legs)
     balance = [
         Bound(
-            tuple(Fraction(table.count(m, t) - table.count(m, p)) for m in range(len(table.vertices))),
-            Fraction(supply[p] - supply[t]),
-            Fraction(supply[p] - supply[t]),
+            tuple([table.count(m, t) - table.count(m, p) for m in range(len(table.vertices))]),
+            supply[p] - supply[t],
+            supply[p] - supply[t],
         )
         for t, p in enumerate(table.partner)
         if t < p
@@ -66,6 +66,8 @@ def vertex_counts(table: HalfEdgeTable, legs: Sequence[int], bounds: Sequence[Bo
 
 def _integral(bound: Bound) -> Bound:
     """Return the same bound on integers, with which it is much faster to work."""
+    if all(isinstance(x, int) for x in (*bound.coefficients, bound.low, bound.high)):
+        return bound
     scale = lcm(*(c.denominator for c in bound.coefficients))
     coefficients = tuple(int(c * scale) for c in bound.coefficients)
     return Bound(coefficients, ceil(bound.low * scale), floor(bound.high * scale))
@@ -120,8 +122,13 @@ def _solutions(limits: Sequence[int], bounds: Sequence[Bound]) -> list[Counts]:
 
 
 def _reachable(bound: Bound, total: Fraction | int, limits: Sequence[int], start: int) -> bool:
-    rest = [c * n for c, n in zip(bound.coefficients[start:], limits[start:], strict=True)]
-    return total + sum(x for x in rest if x > 0) >= bound.low and total + sum(x for x in rest if x < 0) <= bound.high
+    least = most = total
+    for c, n in zip(bound.coefficients[start:], limits[start:], strict=True):
+        if c > 0:
+            most += c * n
+        else:
+            least += c * n
+    return most >= bound.low and least <= bound.high
 
 
 @cache

@@ -11,6 +11,7 @@ from diagrams.collection import Diagrams
 from diagrams.counting import check_count, count_diagrams
 
 MAX_GRAPHS = 5_000_000
+_MOST_COUNTED = 100_000  # so many are made and dropped to state their number in an error
 
 
 def enumerate_diagrams(
@@ -78,7 +79,8 @@ def enumerate_diagrams(
     TypeError, ValueError
         For valences below 3, negative or non-integer counts, or contradictory options.
     MemoryError
-        If there are more than ``max_graphs`` diagrams; the text states the exact number where it is known.
+        If there are more than ``max_graphs`` diagrams; the text states the exact number (with filters that
+        no generating function covers only up to 100,000).
     RuntimeError
         If the result fails the self-check.
 
@@ -131,15 +133,30 @@ def check_weight(request: Request, n_graphs: int, weight: Fraction, expected: Fr
 
 
 def _too_many(request: Request, max_graphs: int) -> MemoryError:
-    """Return the error that states the exact number, which is known without making them."""
+    """Return the error that states the exact number, with filters as far as making diagrams tells it soon."""
     remedy = "raise max_graphs, or take them one block after another from diagrams.streaming.iter_diagrams"
     options = request.covered
     shown = ", ".join(f"{key}={options[key]}" for key in ("legs", "loops", "valences"))
     if request.filters:
-        return MemoryError(f"there are more than max_graphs={max_graphs} diagrams with {shown}; {remedy}")
+        number = _number_made(request) if max_graphs < _MOST_COUNTED else None
+        stated = f"more than max_graphs={max_graphs} diagrams" if number is None else f"{number} diagrams"
+        return MemoryError(f"there are {stated} with {shown}, max_graphs={max_graphs}; {remedy}")
     if request.labelled and request.legs > 1:
         n_free = count_diagrams(**(options | {"labelled": False}))
         remedy += f", or use labelled=False, which keeps one diagram for all orders of the legs: {n_free}"
     return MemoryError(
         f"there are {count_diagrams(**options)} diagrams with {shown}, max_graphs={max_graphs}; {remedy}"
     )
+
+
+def _number_made(request: Request) -> int | None:
+    """Return the number of diagrams by making them, a block at a time, None if there are very many."""
+    from diagrams.streaming import DiagramStream
+
+    number = 0
+    with DiagramStream(request, 8192, None) as stream:
+        for block in stream:
+            number += len(block)
+            if number > _MOST_COUNTED:
+                return None
+    return number

@@ -217,6 +217,17 @@ class FeynmanGraph:
         """True if the graph is connected, has a vertex, and no internal line disconnects it when cut."""
         return self.is_connected and self.n_vertices > 0 and not self.has_bridge
 
+    @property
+    def one_particle_irreducible(self) -> bool:
+        """The same as :attr:`is_one_particle_irreducible`, by the name of the option that asks for it.
+
+        Examples
+        --------
+        >>> FeynmanGraph.from_nickel("ee11|ee|").one_particle_irreducible
+        True
+        """
+        return self.is_one_particle_irreducible
+
     @cached_property
     def has_tadpole(self) -> bool:
         """True if cutting one internal line would split off a part without external legs."""

@@ -85,12 +85,16 @@ def test_filters_need_connected_diagrams(name):
         enumerate_diagrams(valences=(4,), legs=2, loops=1, connected=False, **{name: True})
 
 
-def test_too_many_filtered_graphs_are_refused():
+def test_too_many_filtered_graphs_are_refused(monkeypatch):
     request = {"valences": (4,), "legs": 4, "loops": 3, "amputated": True}
     number = len(enumerate_diagrams(**request))
     assert len(enumerate_diagrams(**request, max_graphs=number)) == number
-    with pytest.raises(MemoryError, match=f"more than max_graphs={number - 1} diagrams"):
+    with pytest.raises(MemoryError, match=f"there are {number} diagrams"):
         enumerate_diagrams(**request, max_graphs=number - 1)
+    monkeypatch.setattr("diagrams.generate._MOST_COUNTED", number - 1)
+    for few in (10, number - 1):
+        with pytest.raises(MemoryError, match=f"more than max_graphs={few} diagrams"):
+            enumerate_diagrams(**request, max_graphs=few)
 
 
 def test_no_filter_leaves_the_sum_of_weights():

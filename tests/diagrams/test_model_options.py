@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 from sample_models import PROPAGATOR, charged_current, gross_neveu, two_flavours
 
+from diagrams import _model_diagrams
 from diagrams.graph import FeynmanGraph
 from diagrams.models import Field, Model, Vertex, bipartite, complex_phi4, o_n, qed, scalar, yukawa
 from diagrams.topology import has_leg_correction, is_planar, is_two_particle_irreducible, is_vertex_two_connected
@@ -134,13 +135,21 @@ def test_errors(make, match):
         make()
 
 
-def test_memory_errors_state_the_number():
+def test_memory_errors_state_the_number(monkeypatch):
     with pytest.raises(MemoryError, match=r"there are 8162 diagrams .* max_graphs=100; raise"):
         qed().diagrams(PROPAGATOR, loops=5, max_graphs=100)
     with pytest.raises(MemoryError, match=r"there are 69154 diagrams .* labelled=False"):
         qed().diagrams({"psi": 2, "psi*": 2}, loops=4, max_graphs=100)
+    for least in (100, 1164):
+        with pytest.raises(MemoryError, match="there are 1165 diagrams"):
+            yukawa(phi4=True).diagrams(PROPAGATOR, loops=4, max_graphs=least)
+    planar = len(qed().diagrams(PROPAGATOR, loops=3, planar=True))
+    with pytest.raises(MemoryError, match=f"there are {planar} diagrams"):
+        qed().diagrams(PROPAGATOR, loops=3, planar=True, max_graphs=10)
+    monkeypatch.setattr(_model_diagrams, "_MOST_COUNTED", 1100)
     with pytest.raises(MemoryError, match="at least 934 diagrams"):
         yukawa(phi4=True).diagrams(PROPAGATOR, loops=4, max_graphs=100)
+    monkeypatch.setattr(_model_diagrams, "_MOST_COUNTED", 1164)
     with pytest.raises(MemoryError, match="more than 1164 diagrams"):
         yukawa(phi4=True).diagrams(PROPAGATOR, loops=4, max_graphs=1164)
 

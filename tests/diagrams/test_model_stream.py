@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import signal
 import subprocess
 import sys
 import threading
@@ -153,6 +155,28 @@ def test_interrupt_stops_at_once_and_leaves_no_thread(make, loops):
     code = INTERRUPTED.replace("{MAKE}", make).replace("{LOOPS}", str(loops))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.split() == ["True", "1"]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="needs POSIX timers")
+def test_an_interrupt_of_little_work_is_nothing_else():
+    model, random_times, interrupted = yukawa(phi4=True), random.Random(3), 0
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for _ in range(300):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, random_times.uniform(1e-5, 1e-3))
+                model.diagrams(PROPAGATOR, loops=3)  # in this thread
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            except KeyboardInterrupt:
+                interrupted += 1
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert interrupted > 30
+    assert len(model.diagrams(PROPAGATOR, loops=3)) == 107
 
 
 def test_closing_a_stream_leaves_no_thread():

@@ -54,17 +54,53 @@ def test_rigid_and_orderly_generators_agree(legs, one_particle_irreducible):
         assert Counter(d for b in orderly for d in Diagrams((b,))) == Counter(d for b in rigid for d in Diagrams((b,)))
 
 
-def test_more_cycles_than_a_mask_holds_go_to_the_orderly_generator(monkeypatch):
-    def found(loops):
-        request = Request(tuple(qed().table.names.index(h) for h in PROPAGATOR), loops, (), bridgeless=True)
-        todo = list(tasks(qed().table, request))
-        return {type(t).__name__ for t in todo}, {d for t in todo for b in t.pieces(10**6) if b for d in Diagrams((b,))}
+def walked(blocks):
+    return Counter((d, d.symmetry_factor, d.multiplicity) for b in blocks if b for d in Diagrams((b,)))
 
-    before = {loops: found(loops) for loops in (1, 2)}
-    monkeypatch.setattr("diagrams._species.MAX_CYCLES", 1)
-    assert found(1) == before[1]
-    assert (found(2)[0], before[2][0]) == ({"OrderlyTask"}, {"RigidTask"})
-    assert found(2)[1] == before[2][1]
+
+@pytest.mark.parametrize("labelled", [True, False], ids=["labelled", "exchangeable"])
+@pytest.mark.parametrize(
+    "options", [{}, {"bridgeless": True}, {"tadpoles": False}, {"amputated": True}, {"self_loops": False}], ids=str
+)
+def test_walks_through_equal_half_edges_and_the_orderly_generator_agree(options, labelled, monkeypatch):
+    monkeypatch.setattr("diagrams._species._MOST_LEGS", 4)  # walks whatever they cost
+    charged = complex_phi4()
+    for model, legs, loops in (
+        (yukawa(phi4=True), PROPAGATOR, 3),
+        (yukawa(phi4=True), ("phi",) * 3, 1),
+        (scalar((3, 4)), ("phi",) * 3, 1),
+        (scalar((4, 6)), ("phi",) * 2, 3),
+        (charged, charged.external[:2] * 2, 2),
+    ):
+        table = model.table
+        ends = tuple(table.names.index(h) for h in legs)
+        request = Request(ends, loops, (), labelled=labelled, **options)
+        todo = list(tasks(table, request))
+        assert {type(t).__name__ for t in todo} == {"WalkTask"}
+        for task in todo:
+            orderly = [b for t in _orderly_tasks(table, request, task.counts, ends, [()]) for b in t.pieces(10**6)]
+            assert walked(task.pieces(10**6)) == walked(orderly)
+
+
+@pytest.mark.parametrize("options", [{}, {"one_particle_irreducible": True}, {"labelled": False}], ids=str)
+def test_parts_of_the_walks_are_all_of_them(options, monkeypatch):
+    model = yukawa(phi4=True)
+    whole = {loops: walked(model.diagrams(PROPAGATOR, loops=loops, **options).blocks) for loops in (1, 2, 4)}
+    monkeypatch.setattr("diagrams._species._MANY_VERTICES", 0)
+    for loops, before in whole.items():
+        blocks = model.diagrams(PROPAGATOR, loops=loops, **options).blocks
+        assert walked(blocks) == before
+    assert max(Counter(b.vertices for b in blocks).values()) > 2  # the last ones came in several parts
+
+
+def test_walks_are_only_taken_where_they_are_few(monkeypatch):
+    request = Request(tuple(yukawa(phi4=True).table.names.index(h) for h in PROPAGATOR), 4, ())
+    assert {type(t).__name__ for t in tasks(yukawa(phi4=True).table, request)} == {"WalkTask"}
+    before = yukawa(phi4=True).diagrams(PROPAGATOR, loops=3)
+    monkeypatch.setattr("diagrams._species._MOST_ORDERS", 1)
+    kinds = [(t.counts[1] > 0, type(t).__name__) for t in tasks(yukawa(phi4=True).table, request)]
+    assert set(kinds) == {(False, "WalkTask"), (True, "OrderlyTask")}
+    assert yukawa(phi4=True).diagrams(PROPAGATOR, loops=3) == before
 
 
 @pytest.mark.parametrize("valences", [(4,), (3,), (3, 4)], ids=str)

@@ -1,13 +1,17 @@
-"""Generation of rigid diagrams: all half-edges of a vertex differ, and there is at least one leg.
+"""Generation of connected diagrams with legs by walks, which need no search where half-edges at a vertex differ.
 
-A connected diagram of that kind with labelled legs has no automorphism but the identity, and it is walked through in
-exactly one way: start at the first leg, always go on from the first half-edge found so far that is still open, and
-number the vertices as they turn up. Every choice of where that half-edge ends (an open half-edge found before, another
-leg, a new vertex) belongs to a different diagram, so nothing is ever compared.
+A connected diagram with labelled legs is walked through as follows: start at the first leg, always go on from the first
+half-edge found so far that is still open, and number the vertices as they turn up. Every choice of where that half-edge
+ends (an open half-edge found before, another leg, a new vertex) belongs to a different walk. If all half-edges of a
+vertex differ (QED), there is one walk for each diagram, which has no automorphism but the identity.
 
-Exchangeable legs of one type are numbered as they turn up, too. Then a diagram is found once for every leg of the type
-of the first one, up to automorphisms, and is kept when the walk from no other such leg is smaller; the walks that look
-the same are its automorphisms.
+Equal half-edges of a vertex can be gone on from in any order, so that a diagram has several walks. They are compared
+choice by choice: an earlier leg, an earlier half-edge, a new vertex of an earlier kind is smaller, in this order. Walks
+in which two equal half-edges are in an order that cannot be smallest are not made; of those that are left
+:func:`diagrams._walk_orders.walk_orders` keeps the smallest. The walks that look the same are the automorphisms.
+
+Exchangeable legs of one type are numbered as they turn up, too. Then a diagram also has a walk from every leg of the
+type of the first one.
 """
 
 from __future__ import annotations
@@ -25,7 +29,10 @@ Bytes = NDArray[np.uint8]
 Bools = NDArray[np.bool_]
 
 
-class RigidModel(NamedTuple):
+_PARTING = 8  # the depth at which parts of all walks are told apart: there are a few hundred beginnings
+
+
+class WalkModel(NamedTuple):
     """Half-edges of a list of vertices.
 
     Parameters
@@ -33,7 +40,9 @@ class RigidModel(NamedTuple):
     n_legs, root : int
         Number of legs, at least 1, and the leg to begin with; their ends are the half-edges ``0 .. n_legs - 1``.
     types : int64 array (H,)
-        Type of each half-edge; the types at a vertex differ.
+        Type of each half-edge.
+    twin : int64 array (H,)
+        The half-edge before it at the same vertex with the same type, -1 for none.
     owner : int64 array (H,)
         Vertex of each half-edge, -1 for legs.
     first : int64 array (V + 1,)
@@ -41,7 +50,7 @@ class RigidModel(NamedTuple):
     kind_start : int64 array (K + 1,)
         First vertex of each kind of equal vertices.
     place : int64 array (K, T)
-        Which half-edge of such a vertex is of that type, -1 for none.
+        Which half-edge of such a vertex is the first of that type, -1 for none.
     partner : int64 array (T,)
         The type that each type is joined to.
     cuttable : bool array (H,)
@@ -51,6 +60,7 @@ class RigidModel(NamedTuple):
     n_legs: int
     root: int
     types: Ints
+    twin: Ints
     owner: Ints
     first: Ints
     kind_start: Ints
@@ -59,28 +69,32 @@ class RigidModel(NamedTuple):
     cuttable: Bools
 
 
-class RigidState(NamedTuple):
-    """Where a walk is: what :func:`rigid_diagrams` needs to go on.
+class WalkState(NamedTuple):
+    """Where a walk is: what :func:`walks` needs to go on.
 
-    ``at`` holds depth, vertices found, open half-edges, waiting legs and length of the queue; depth -1 is the end.
+    ``at`` holds depth, vertices found, open half-edges, waiting legs, length of the queue, and how often the depth was
+    reached at which parts are told apart; depth -1 is the end.
     """
 
     at: Ints
     mate: Ints
-    steps: Ints  # (4, depth): half-edge, choice, kind of the new vertex, place in the queue
+    steps: Ints  # (5, depth): half-edge, choice, kind of the new vertex, place in the queue, ends listed before it
+    turn: Ints  # step at which the walk last went on from each half-edge
     listed: Ints
     length: Ints
     ends: Ints  # (2, T): open half-edges of vertices found, waiting legs
     used: Ints
     queue: Ints
-    found: Ints
     entrance: Ints
+    tree: (
+        Ints  # (4, V): the vertex before, steps from the first one, ends and lines that leave what is behind, its legs
+    )
 
 
-def rigid_start(model: RigidModel) -> RigidState:
+def walk_start(model: WalkModel) -> WalkState:
     """Return the state at the beginning."""
     n_ends, n_vertices, n_types = model.types.size, model.first.size - 1, model.partner.size
-    steps = np.full((4, n_ends // 2 + 1), -1, np.int64)
+    steps = np.full((5, n_ends // 2 + 1), -1, np.int64)
     steps[0], steps[3] = 0, 0
     steps[0, 0] = model.root
     listed, length = np.zeros((n_types, n_ends), np.int64), np.zeros(n_types, np.int64)
@@ -92,71 +106,54 @@ def rigid_start(model: RigidModel) -> RigidState:
             length[t] += 1
             ends[1, t] += 1
     ends[0, model.types[model.root]] = 1
-    return RigidState(
-        np.array([0, 0, 1, model.n_legs - 1, 0]),
+    return WalkState(
+        np.array([0, 0, 1, model.n_legs - 1, 0, 0]),
         np.full(n_ends, -1, np.int64),
         steps,
+        np.zeros(n_ends, np.int64),
         listed,
         length,
         ends,
         np.zeros(len(model.place), np.int64),
         np.zeros(n_ends, np.int64),
         np.zeros(n_vertices, np.int64),
-        np.zeros(n_vertices, np.int64),
+        np.zeros((4, n_vertices), np.int64),
     )
 
 
-MAX_CYCLES = 64  # lines that are not in a tree, one bit each
+@compiled
+def _turn_of_twin(
+    h: int, depth: int, twin: Ints, turn: Ints, current: Ints, mate: Ints, types: Ints, owner: Ints
+) -> int:
+    """Return the step at which it was chosen where the equal half-edge before ``h`` ends, -1 if there was no choice."""
+    b = twin[h]
+    if b < 0:
+        return -1
+    if turn[b] < depth and current[turn[b]] == b:
+        return turn[b]
+    b = mate[b]  # the other end of a line: a choice of this vertex too if that was a self-loop
+    if owner[b] == owner[h] and types[b] == types[h] and turn[b] < depth and current[turn[b]] == b:
+        return turn[b]
+    return -1
 
 
 @compiled
-def _is_dropped(
-    mate: Ints,
-    n_legs: int,
-    owner: Ints,
-    found: Ints,
-    entrance: Ints,
-    cuttable: Bools,
+def walks(
+    model: WalkModel,
+    state: WalkState,
     flags: int,
-    mask: Ints,
-    behind: Ints,
-) -> bool:
-    """Tell whether the finished diagram has a line that a filter does not allow.
-
-    The lines by which vertices were found form a tree; every other line gets a bit. The bits of the lines that leave
-    the part behind a tree line add up (exclusive or) to zero exactly when there is none.
-    """
-    mask[:] = 0
-    behind[:] = 0
-    bit = np.int64(1)
-    for h in range(n_legs, mate.size):
-        g = mate[h]
-        u = owner[h]
-        if g < n_legs:
-            behind[u] += 1
-        elif g > h and entrance[u] != h and entrance[owner[g]] != g:
-            mask[u] ^= bit
-            mask[owner[g]] ^= bit
-            bit <<= 1
-    for k in range(found.size - 1, 0, -1):
-        v = found[k]
-        if mask[v] == 0 and cuttable[entrance[v]] and drops(flags, behind[v], n_legs):
-            return True
-        u = owner[mate[entrance[v]]]
-        mask[u] ^= mask[v]
-        behind[u] += behind[v]
-    return False
-
-
-@compiled
-def rigid_diagrams(
-    model: RigidModel, state: RigidState, flags: int, self_loops: bool, pooled: bool, limit: int, budget: int
+    self_loops: bool,
+    pooled: bool,
+    part: int,
+    n_parts: int,
+    limit: int,
+    budget: int,
 ) -> Bytes:
     """Go on with a walk through all connected diagrams with given legs and vertices.
 
     Parameters
     ----------
-    model, state : RigidModel, RigidState
+    model, state : WalkModel, WalkState
         The state is changed; ``state.at[0]`` is -1 after the last diagram.
     flags : int
         Filters of :mod:`diagrams._field_filters`.
@@ -164,6 +161,8 @@ def rigid_diagrams(
         Keep diagrams with a propagator from a vertex to itself.
     pooled : bool
         Legs of one type are numbered as they turn up.
+    part, n_parts : int
+        Make only one of ``n_parts`` parts of the diagrams, numbered from 0.
     limit, budget : int
         Stop after so many diagrams, or so many steps.
 
@@ -173,13 +172,15 @@ def rigid_diagrams(
         The half-edge joined to each half-edge.
     """
     n_legs, types, owner, first, kind_start = model.n_legs, model.types, model.owner, model.first, model.kind_start
-    place, partner, cuttable = model.place, model.partner, model.cuttable
+    place, partner, cuttable, twin = model.place, model.partner, model.cuttable, model.twin
     mate, listed, length, used, queue = state.mate, state.listed, state.length, state.used, state.queue
-    found, entrance = state.found, state.entrance
+    entrance, turn = state.entrance, state.turn
+    # the vertex before and steps to the first one; how much leaves the part behind a vertex, its legs
+    parent, level, leaving, behind = state.tree[0], state.tree[1], state.tree[2], state.tree[3]
     current, choice, new_kind, scanned = state.steps[0], state.steps[1], state.steps[2], state.steps[3]
+    before = state.steps[4]
     open_ends, waiting = state.ends[0], state.ends[1]
     n_ends, n_vertices, n_kinds = types.size, first.size - 1, place.shape[0]
-    mask, behind = np.zeros(n_vertices, np.int64), np.zeros(n_vertices, np.int64)
     mates = np.empty((min(limit, 64), n_ends), np.uint8)
     count, step = 0, 0
     depth, n_found, n_open, n_waiting, n_queue = state.at[0], state.at[1], state.at[2], state.at[3], state.at[4]
@@ -191,6 +192,24 @@ def rigid_diagrams(
         t = partner[s]
         if c >= 0:  # take back the present choice
             g = mate[h]
+            if flags and h >= n_legs:
+                v = owner[h]
+                ends, legs_behind = 2, 0
+                if g < n_legs:
+                    ends, legs_behind = 1, -1
+                elif new_kind[depth] >= 0:
+                    ends = 2 - (first[owner[g] + 1] - first[owner[g]])
+                else:
+                    w = owner[g]
+                    while v != w:  # only what both have before them
+                        if level[v] < level[w]:
+                            w = parent[w]
+                        else:
+                            v = parent[v]
+                while v >= 0:
+                    leaving[v] += ends
+                    behind[v] += legs_behind
+                    v = parent[v]
             mate[h] = -1
             mate[g] = -1
             open_ends[s] += 1
@@ -212,16 +231,27 @@ def rigid_diagrams(
                 n_open -= first[v + 1] - first[v]
                 n_queue -= first[v + 1] - first[v]
                 new_kind[depth] = -1
+        elif twin[h] >= 0:  # the choice must not be smaller than that of an equal half-edge would have been
+            d = _turn_of_twin(h, depth, twin, turn, current, mate, types, owner)
+            if d >= 0:
+                c = before[d] - 1 if new_kind[d] >= 0 else choice[d]
         c += 1
         while c < length[t]:
             g = listed[t, c]
             allowed = g < n_legs or self_loops or owner[g] != owner[h] or not cuttable[h]
-            skipped = pooled and g < n_legs and c > 0 and mate[listed[t, c - 1]] < 0  # an earlier leg waits
+            if g < n_legs:
+                skipped = pooled and c > 0 and mate[listed[t, c - 1]] < 0  # an earlier leg waits
+            else:
+                skipped = twin[g] >= 0 and twin[g] != h and mate[twin[g]] < 0
             if mate[g] < 0 and g != h and allowed and not skipped:
                 break
             c += 1
         if c >= length[t]:
             k = c - length[t]
+            if twin[h] >= 0:
+                d = _turn_of_twin(h, depth, twin, turn, current, mate, types, owner)
+                if d >= 0 and new_kind[d] > k:
+                    k = new_kind[d]
             while k < n_kinds and (place[k, t] < 0 or used[k] == kind_start[k + 1] - kind_start[k]):
                 k += 1
             if k == n_kinds:
@@ -231,9 +261,9 @@ def rigid_diagrams(
             c = length[t] + k
             v = kind_start[k] + used[k]
             used[k] += 1
-            found[n_found] = v
             n_found += 1
             new_kind[depth] = k
+            before[depth] = length[t]
             g = first[v] + place[k, t]
             entrance[v] = g
             for e in range(first[v], first[v + 1]):
@@ -243,6 +273,13 @@ def rigid_diagrams(
                 queue[n_queue] = e
                 n_queue += 1
             n_open += first[v + 1] - first[v]
+            if flags:
+                w = owner[h]
+                parent[v], level[v] = w, 0 if h < n_legs else level[w] + 1
+                leaving[v], behind[v] = first[v + 1] - first[v] - 1, 0
+                while w >= 0:
+                    leaving[w] += first[v + 1] - first[v] - 2
+                    w = parent[w]
         choice[depth] = c
         mate[h] = g
         mate[g] = h
@@ -254,6 +291,27 @@ def rigid_diagrams(
         else:
             open_ends[t] -= 1
             n_open -= 1
+        if flags and h >= n_legs and new_kind[depth] < 0:
+            v = owner[h]
+            ends, legs_behind = 2, 0
+            if g < n_legs:
+                ends, legs_behind = 1, 1
+            else:
+                w = owner[g]
+                while v != w:
+                    if level[v] < level[w]:
+                        w = parent[w]
+                    else:
+                        v = parent[v]
+            is_cut = False
+            while v >= 0:
+                leaving[v] -= ends
+                behind[v] += legs_behind
+                if leaving[v] == 0 and parent[v] >= 0 and cuttable[entrance[v]] and drops(flags, behind[v], n_legs):
+                    is_cut = True
+                v = parent[v]
+            if is_cut:
+                continue
         if n_found == n_vertices:
             # no vertex can supply an end for the legs still waiting
             if open_ends[s] < waiting[t] or open_ends[t] < waiting[s]:
@@ -269,8 +327,13 @@ def rigid_diagrams(
             if flags and alone and drops(flags, n_waiting, n_legs):
                 continue
             if n_open > 2 or n_waiting or n_found < n_vertices:
+                if n_parts > 1 and depth == _PARTING - 1:
+                    state.at[5] += 1
+                    if state.at[5] % n_parts != part:
+                        continue
                 depth += 1
                 current[depth] = queue[q]
+                turn[queue[q]] = depth
                 scanned[depth] = q
                 continue
             last = queue[q]  # only one line is left
@@ -282,9 +345,19 @@ def rigid_diagrams(
                 continue
             mate[last] = other
             mate[other] = last
-        if n_waiting == 0 and not (
-            flags and _is_dropped(mate, n_legs, owner, found, entrance, cuttable, flags, mask, behind)
-        ):
+        is_kept = n_waiting == 0 and (depth >= _PARTING or part == 0)
+        if flags and is_kept and last >= 0:
+            v, w = owner[last], owner[other]
+            while v != w:
+                if level[v] < level[w]:
+                    w = parent[w]
+                else:
+                    v = parent[v]
+            while parent[v] >= 0:
+                if leaving[v] == 2 and cuttable[entrance[v]] and drops(flags, behind[v], n_legs):
+                    is_kept = False
+                v = parent[v]
+        if is_kept:
             if count == mates.shape[0]:
                 mates = np.concatenate((mates, np.empty_like(mates)))
             for e in range(n_ends):
@@ -295,57 +368,3 @@ def rigid_diagrams(
             mate[other] = -1
     state.at[0], state.at[1], state.at[2], state.at[3], state.at[4] = depth, n_found, n_open, n_waiting, n_queue
     return mates[:count]
-
-
-@compiled
-def exchange_orders(
-    mates: Bytes, n_legs: int, root: int, types: Ints, owner: Ints, first: Ints, kind_of: Ints, kind_start: Ints
-) -> Ints:
-    """Return the order of the automorphism group of diagrams with exchangeable legs, 0 for those not to be kept.
-
-    ``kind_of`` (V,) is the kind of each vertex. The walk of each diagram from each leg of the type of the first one is
-    compared with the diagram as it is, half-edge by half-edge in the order of the walk.
-    """
-    n_graphs, n_ends = mates.shape
-    orders = np.zeros(n_graphs, np.int64)
-    name, queue = np.empty(n_ends, np.int64), np.empty(n_ends, np.int64)  # number in the walk; half-edges in its order
-    used, next_leg = np.empty(kind_start.size, np.int64), np.empty(types.max() + 1, np.int64)
-    for g in range(n_graphs):
-        for start in range(n_legs):
-            if types[start] != types[root]:
-                continue
-            name[:] = -1
-            used[:] = 0
-            next_leg[:] = 0
-            n_queue, read, difference = 0, 0, 0
-            name[start] = root
-            next_leg[types[root]] = root + 1
-            h = start
-            while True:
-                other = np.int64(mates[g, h])
-                if name[other] < 0:
-                    if other < n_legs:
-                        leg = next_leg[types[other]]
-                        while leg == root or types[leg] != types[other]:
-                            leg += 1
-                        name[other] = leg
-                        next_leg[types[other]] = leg + 1
-                    else:
-                        v = owner[other]
-                        w = kind_start[kind_of[v]] + used[kind_of[v]]
-                        used[kind_of[v]] += 1
-                        for e in range(first[v], first[v + 1]):
-                            name[e] = first[w] + e - first[v]
-                            queue[n_queue] = e
-                            n_queue += 1
-                # as long as nothing differs, the half-edge has the name of the one at this place of the diagram
-                difference = name[other] - np.int64(mates[g, name[h]])
-                if difference or read == n_queue:
-                    break
-                h = queue[read]
-                read += 1
-            if difference < 0:
-                orders[g] = 0
-                break
-            orders[g] += difference == 0
-    return orders
