@@ -178,7 +178,10 @@ def correlator_head(obj: Correlator) -> str:
 
 @equation_lines.register(ConnectedCorrelators)
 def _(obj: ConnectedCorrelators, terms_per_line: int) -> list[str]:
-    return [line for n in shown_points(obj) for line in equation_lines(obj[n], terms_per_line)]
+    found = [equation_lines(obj[n], terms_per_line) for n in shown_points(obj)]
+    if any(lines[0].startswith("& ") for lines in found):  # a long one begins at the mark: then short ones do too
+        found = [["& " + lines[0].replace("={} & ", "= ", 1)] if len(lines) == 1 else lines for lines in found]
+    return [line for lines in found for line in lines]
 
 
 @equation_lines.register(LargeWidth)
