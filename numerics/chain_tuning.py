@@ -65,7 +65,7 @@ class Chains:
     ----------
     density : ScalarDensity
     state : tuple of arrays
-        z (n_chains, n), k (n_chains, dim, n) and c (n_chains, n); taken over and changed.
+        z (n_chains, n_fields n), k (n_chains, dim, n) and c (n_chains, n); taken over and changed.
     points : array (n_points, dim)
         Where fields are measured.
     seed : int
@@ -88,20 +88,18 @@ class Chains:
 
         Returns
         -------
-        fields : array (n_chains, count, n_points)
+        fields : array (n_chains, count, n_fields n_points)
         actions : array (n_chains, count)
             Delta S.
         accepted : array (n_chains, count, 3)
             Probability to accept, whether it was, and whether the energy was lost by more than 1000.
         parts : array (n_chains, count, n_parts)
         """
-        from numerics.kernels.scalar_chains import module
-
         shape = (self.n_chains, count)
-        fields, actions = np.empty((*shape, len(self.points))), np.empty(shape)
+        fields, actions = np.empty((*shape, self.density.n_fields * len(self.points))), np.empty(shape)
         accepted, parts = np.empty((*shape, 3)), np.empty((*shape, n_parts))
         factors, products = tables or (_NO_TABLES, _NO_TABLES)
-        module().run_chains(
+        self.density.kernels.run_chains(
             self.n_done, count, *self.state, *self.density.grid, tuning.step_size, tuning.n_leaps,
             np.array(tuning.speeds), self.density.radius, tuning.method == "hmc", *self._key, self.points,
             fields, actions, accepted, parts, factors, products,
@@ -150,8 +148,6 @@ def _independence(values: Floats) -> float:
 
 
 def _speeds(chains: Chains, method: str) -> tuple[float, float]:
-    from numerics.kernels.scalar_chains import module
-
     density = chains.density
     free = density.radius / sqrt(density.input_dim + 2), pi / sqrt(3)
     if method == "pcn":
@@ -160,7 +156,7 @@ def _speeds(chains: Chains, method: str) -> tuple[float, float]:
     z, k, c = chains.state
     grad = np.empty_like(z[0]), np.empty_like(k[0]), np.empty_like(c[0])
     for chain in range(chains.n_chains):
-        module().energy_and_gradient(z[chain], k[chain], c[chain], *density.grid, *grad)
+        density.kernels.energy_and_gradient(z[chain], k[chain], c[chain], *density.grid, *grad)
         squares += (grad[1][:, :width] ** 2).mean(), (grad[2][:width] ** 2).mean()
     k_mass, c_mass = (1 / v**2 + s / chains.n_chains for v, s in zip(free, squares, strict=True))
     # a step that turns the phases of all neurons by a radian leaves nothing of the field, small as each gradient is

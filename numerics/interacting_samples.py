@@ -21,7 +21,7 @@ from numerics.chain_tuning import NETWORK_COST, Chains, Tuning, slow_quantities,
 from numerics.checkpoint import SECONDS, Checkpoint
 from numerics.ensemble import Ensemble, _seed_number
 from numerics.estimators import Cumulants, monomial_sums, n_monomials
-from numerics.parts import ConditionalFields, conditional_moments
+from numerics.parts import ConditionalFields, PlainFields, conditional_moments
 from numerics.points import as_points
 from numerics.results import Estimate
 from numerics.reweighting import MIN_EFFECTIVE_SAMPLES, weighted_sums
@@ -39,6 +39,8 @@ _CHUNK = 100  # trajectories between two looks at the clock
 _BLOCK = 10.0  # autocorrelation times in a block
 _MIN_BLOCKS = 20
 _TAIL = (0.05, 0.95)
+_WORTH = 2.0  # in variance, what a combination must gain over plain averages, which have no heavy tails
+_FOLDS = 8  # of blocks, for the share of two estimators in their combination
 _HIGHEST = 4  # points of the conditional moments that are kept
 
 
@@ -67,11 +69,12 @@ class InteractingSamples:
     Parameters
     ----------
     points : array (n_points, input_dim)
-    fields : array (n_chains, n_draws, n_points)
+    fields : array (n_chains, n_draws, n_fields * n_points)
+        All points of the first component, then of the second.
     actions : array (n_chains, n_draws)
         Delta S.
     moments : array (n_chains, n_draws, n_monomials)
-        Conditional moments of degree 1 to 4, see :mod:`numerics.parts`.
+        Conditional moments of degree 1 to 4, see :mod:`numerics.parts`; none of them for several fields.
     log_weights : array (n_chains, n_draws)
         Zero for chains.
     tuning : Tuning or None
@@ -90,6 +93,11 @@ class InteractingSamples:
     tuning: Tuning | None
     label: str
     attrs: Mapping[str, Any]
+
+    @property
+    def n_fields(self) -> int:
+        """Components of the field."""
+        return self.fields.shape[2] // len(self.points)
 
     @property
     def method(self) -> str:
@@ -133,7 +141,8 @@ class InteractingSamples:
             Highest order, 1 to 4.
         estimator : {"combined", "parts", "plain"}
             Averages of conditional moments (:mod:`numerics.parts`), of products of fields, or of that combination of
-            both, component by component, that has the smallest error.
+            both, component by component, that has the smallest error; several fields have plain averages only, and
+            those are their "combined" ones.
 
         Returns
         -------
@@ -151,14 +160,19 @@ class InteractingSamples:
             raise ValueError(f"estimator must be one of {', '.join(map(repr, ESTIMATORS))}, got {estimator!r}")
         if isinstance(max_points, bool) or not isinstance(max_points, int) or not 1 <= max_points <= 4:
             raise ValueError(f"max_points must be an integer from 1 to 4, got {max_points!r}")
+        if self.n_fields > 1:
+            if estimator == "parts":
+                raise ValueError("conditional moments are those of a field of one component: use estimator='plain'")
+            estimator = "plain"
         found, n_blocks = {}, 0
         for name in ("parts", "plain") if estimator == "combined" else (estimator,):
             values, monomials = (self.moments, _moments) if name == "parts" else (self.fields, _plain)
-            sums = weighted_sums(self._blocks(values), len(self.points), max_points, monomials=monomials)
+            sums = weighted_sums(self._blocks(values), self.fields.shape[2], max_points, monomials=monomials)
             found[name], n_blocks = [sums.cumulants(n) for n in range(1, max_points + 1)], len(sums.counts)
         best = found[estimator] if estimator in found else list(map(_combined, found["parts"], found["plain"]))
         run = {"n_nets": self.actions.size, "estimator": estimator, **self.diagnostics, "method": self.method}
-        estimate = Estimate.from_cumulants(dict(enumerate(best, start=1)), self.points, {**self.attrs, **run})
+        orders = dict(enumerate(best, start=1))
+        estimate = Estimate.from_cumulants(orders, self.points, {**self.attrs, **run}, n_outputs=self.n_fields)
         self._check(estimate, n_blocks)
         return estimate
 
@@ -215,11 +229,23 @@ def _plain(values: Any, max_points: int, weight: Floats) -> Floats:
 
 
 def _combined(a: Cumulants, b: Cumulants) -> Cumulants:
-    """Return a with as much of b - a, whose average vanishes, as makes its error smallest."""
-    difference = b.deviations - a.deviations
-    square = np.maximum((difference**2).sum(axis=0), np.finfo(float).tiny)
-    share = -(a.deviations * difference).sum(axis=0) / square
-    return Cumulants(a.indices, a.values + share * (b.values - a.values), a.deviations + share * difference)
+    """Return a with as much of b - a, whose average vanishes, as makes its error smallest; b where little is gained.
+
+    The share for the blocks of a fold is that of the other folds: conditional moments have heavy tails at strong
+    coupling, and a share fitted to the block that outweighs the others would hide its error.
+    """
+    difference, n_blocks = b.deviations - a.deviations, len(a.deviations)
+    fold = np.arange(n_blocks) * _FOLDS // n_blocks
+    products, squares = a.deviations * difference, difference**2
+    shares = np.empty_like(difference)
+    for f in range(_FOLDS):
+        inside = fold == f
+        square = np.maximum(squares[~inside].sum(axis=0), np.finfo(float).tiny)
+        shares[inside] = -products[~inside].sum(axis=0) / square
+    values = a.values + shares.mean(axis=0) * (b.values - a.values)
+    deviations = a.deviations + shares * difference
+    is_plain = (b.deviations**2).sum(axis=0) <= _WORTH * (deviations**2).sum(axis=0)
+    return Cumulants(a.indices, np.where(is_plain, b.values, values), np.where(is_plain, b.deviations, deviations))
 
 
 def sample_interacting(
@@ -318,7 +344,9 @@ class _Sampler:
     ) -> None:
         self.density, self.points, self.seed, self.progress = density, points, seed, progress
         self.n_chains, self.n_draws, self.warmup = n_chains, n_draws, warmup
-        self._measure = ConditionalFields(density, points, _HIGHEST)
+        self._measure: ConditionalFields | PlainFields = PlainFields(density, points)
+        if density.n_fields == 1:
+            self._measure = ConditionalFields(density, points, _HIGHEST)
         self._label = str(density.ensemble.architecture)
         self._costs: dict[str, float] = {}
         self._ready: dict[str, tuple[Chains, Tuning]] = {}
@@ -390,8 +418,7 @@ class _Sampler:
         fields, actions, accepted, parts = chains.run(
             tuning, count, n_parts=self._measure.n_parts, tables=self._measure.tables
         )
-        flat = conditional_moments(parts.reshape(-1, parts.shape[2]), len(self.points), _HIGHEST).T
-        found = fields, actions, accepted, np.ascontiguousarray(flat.reshape(self.n_chains, count, -1))
+        found = fields, actions, accepted, self._moments(parts)
         if file is not None:
             row = np.zeros(file.rows.shape[1])
             numbers = np.concatenate([a.ravel() for a in (*chains.state, *found)])
@@ -399,10 +426,17 @@ class _Sampler:
             file.add(i, row[None])
         return found
 
+    def _moments(self, parts: Floats) -> Floats:
+        """Return conditional moments, shape (..., n_monomials); none where no parts are measured."""
+        if not self._measure.n_parts:
+            return parts
+        flat = conditional_moments(parts.reshape(-1, parts.shape[-1]), len(self.points), _HIGHEST).T
+        return np.ascontiguousarray(flat.reshape(*parts.shape[:-1], flat.shape[1]))
+
     def _shapes(self, count: int) -> list[tuple[int, ...]]:
-        n = self._measure.n_parts - len(self.points) * (len(self.points) + 1) // 2
+        n = max(0, self._measure.n_parts - len(self.points) * (len(self.points) + 1) // 2)
         shape = (self.n_chains, count)
-        return [(*shape, len(self.points)), shape, (*shape, 3), (*shape, n)]
+        return [(*shape, self.density.n_fields * len(self.points)), shape, (*shape, 3), (*shape, n)]
 
     def _file(self, path: str | Path, seconds: float, tuning: Tuning, n_chunks: int) -> Checkpoint:
         definition = {
@@ -430,13 +464,13 @@ class _Sampler:
                 left -= count
                 bar.update(count)
         fields, actions, parts = (np.concatenate([f[j] for f in found]) for j in range(3))
-        moments = conditional_moments(parts, len(self.points), _HIGHEST).T
+        moments = self._moments(parts)
         shape = (self.n_chains, self.n_draws)
         return InteractingSamples(
             self.points,
             fields.reshape(*shape, -1),
             actions.reshape(shape),
-            np.ascontiguousarray(moments).reshape(*shape, -1),
+            moments.reshape(*shape, moments.shape[1]),
             -actions.reshape(shape),
             None,
             self._label,
