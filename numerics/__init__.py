@@ -64,6 +64,8 @@ if TYPE_CHECKING:
         tangent_kernel_symmetry,
     )
     from numerics.training import TrainingRun, train_ensemble
+    from numerics.vector_oscillator import o_n_oscillator_correlators
+    from numerics.vector_width import vector_first_order
     from numerics.vertex_amplitudes import vertex_amplitude
     from numerics.vertex_boxes import CubatureError, CutoffWarning, VertexIntegrals, vertex_integrals
     from numerics.violation_order import ViolationOrder, violation_order
@@ -133,6 +135,7 @@ __all__ = [
     "lower",
     "lower_derivatives",
     "naturalness",
+    "o_n_oscillator_correlators",
     "oscillator_correlators",
     "point_action",
     "published_inputs",
@@ -153,6 +156,7 @@ __all__ = [
     "train_ensemble",
     "training_claims",
     "usable_gpu",
+    "vector_first_order",
     "vertex_amplitude",
     "vertex_integral",
     "vertex_integrals",
@@ -207,6 +211,8 @@ _MODULES = {
         "tangent_kernel_symmetry",
     ),
     "training": ("TrainingRun", "train_ensemble"),
+    "vector_oscillator": ("o_n_oscillator_correlators",),
+    "vector_width": ("vector_first_order",),
     "vertex_amplitudes": ("vertex_amplitude",),
     "vertex_boxes": ("CubatureError", "CutoffWarning", "VertexIntegrals", "vertex_integrals"),
     "violation_order": ("ViolationOrder", "violation_order"),
