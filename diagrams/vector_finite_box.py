@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from diagrams.equations import equation_lines
+from diagrams.equations import equation_lines, over_factorial
 from diagrams.finite_box import CutoffAction
 from diagrams.graph import FeynmanGraph
-from diagrams.latex import expression_latex
 from diagrams.typing import Expr
 from diagrams.vector_theory import VectorAction, invariant_latex
 
@@ -46,5 +45,5 @@ def _(obj: CutoffVectorAction, terms_per_line: int) -> list[str]:
     terms = []
     for n, series in obj.couplings:
         body = obj.region.integral_latex(obj.input_dim, invariant_latex(n))
-        terms.append(rf"\frac{{{expression_latex(series.as_expr())}}}{{{n}!}} {body}")
+        terms.append(f"{over_factorial(series.as_expr(), n)} {body}")
     return [rf"S[\phi] ={{}} & {obj.kinetic_latex} + {' + '.join(terms)}", rf"& {obj.propagator_latex}"]

@@ -14,8 +14,8 @@ from typing import Any
 import sympy
 
 from diagrams.cumulants import pairings
+from diagrams.equations import equation_lines, mass_text, over_factorial, plain_text
 from diagrams.graph import FeynmanGraph
-from diagrams.latex import equation_lines, expression_latex, plain_text
 from diagrams.symbols import output_index, symbol
 from diagrams.theory import Action, local_action
 from diagrams.typing import Expr
@@ -65,7 +65,7 @@ class VectorAction(Action):
     def to_text(self) -> str:
         """Return S[phi] as readable text, with its notes."""
         terms = [f"{plain_text(s.as_expr())}/{n}! {_power(n, 'phi_a phi_a')}" for n, s in self.couplings]
-        head = f"S[phi] = ∫dx [ 1/2 (∇phi_a)^2 + 1/2 {self.mass}^2 phi_a phi_a + " + " + ".join(terms) + " ]"
+        head = f"S[phi] = ∫dx [ 1/2 (∇phi_a)^2 + {mass_text(self.mass)}phi_a phi_a + " + " + ".join(terms) + " ]"
         return "\n".join([f"{head}, a = 1 ... {self.components}", *(f"Note: {note}." for note in self.notes)])
 
     def __repr__(self) -> str:
@@ -75,7 +75,7 @@ class VectorAction(Action):
 
 @equation_lines.register(VectorAction)
 def _(obj: VectorAction, terms_per_line: int) -> list[str]:
-    terms = [rf"\frac{{{expression_latex(s.as_expr())}}}{{{n}!}} {invariant_latex(n)}" for n, s in obj.couplings]
+    terms = [f"{over_factorial(s.as_expr(), n)} {invariant_latex(n)}" for n, s in obj.couplings]
     return [rf"S[\phi] ={{}} & {obj.kinetic_latex} + \int d^dx\; {' + '.join(terms)}"]
 
 
@@ -146,7 +146,8 @@ def o_n_theory(
     base = local_action(given, mass=mass, expansion=expansion, values=values)
     if odd := [k for k, _ in base.couplings if k % 2]:
         raise ValueError(f"an O(n) invariant action has even powers of the field only, got {odd}")
-    kinetic = rf"\frac{{1}}{{2}} \int d^dx \left[(\nabla\phi_a)^2 + {sympy.latex(base.mass**2)} \phi_a \phi_a\right]"
+    mass_term = "" if base.mass == 1 else sympy.latex(base.mass**2)
+    kinetic = rf"\frac{{1}}{{2}} \int d^dx \left[(\nabla\phi_a)^2 + {mass_term} \phi_a \phi_a\right]"
     action = VectorAction(
         couplings=base.couplings,
         parameters=base.parameters,

@@ -217,7 +217,10 @@ def _checked(ensemble: Ensemble) -> FieldDeformed:
     elif ensemble.backend != "numba" or ensemble.dtype != "float64":
         reason = f"the compiled kernel is for backend='numba' in float64, not {ensemble.backend!r} in {ensemble.dtype}"
     if reason:
-        raise ValueError(f"no chains and no integration by parts for {net}: {reason}; reweighting is for any net")
+        raise ValueError(
+            f"no chains and no integration by parts for {net}: {reason}; "
+            "Ensemble(net, n_nets=...).connected_correlators(x) reweights independent networks of any net"
+        )
     assert isinstance(net, FieldDeformed)
     return net
 

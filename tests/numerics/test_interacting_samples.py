@@ -7,9 +7,11 @@ import pickle
 import numba
 import numpy as np
 import pytest
+import sympy
 
 from diagrams import cos_net, phi4_net
 from diagrams.architectures import scalar_net
+from diagrams.distributions import Uniform
 from diagrams.engineering import deform
 from diagrams.interactions import LocalInteraction
 from diagrams.momenta import MODULUS
@@ -216,6 +218,9 @@ def test_wrong_requests(options, message):
 def test_wrong_nets_and_estimators():
     with pytest.raises(ValueError, match="not deformed"):
         sample_interacting(cos_net().at(N=5, sigma_w0=1, sigma_w1=1), POINTS)
+    flat = phi4_net(mass=1, cutoff=4, coupling=1, box=2, readout=Uniform(-sympy.sqrt(3), sympy.sqrt(3))).at(N=5)
+    with pytest.raises(ValueError, match=r"output weights are not standard normal .* reweights independent networks"):
+        sample_interacting(flat, POINTS)
     with pytest.raises(ValueError, match="have no numbers"):
         sample_interacting(phi4_net(mass=1, cutoff=4, box=2).at(N=5), POINTS)
     samples = sample_interacting(STRONG, POINTS, method="reweighting", n_draws=100)
