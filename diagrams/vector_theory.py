@@ -14,8 +14,9 @@ from typing import Any
 import sympy
 
 from diagrams.cumulants import pairings
-from diagrams.equations import equation_lines, mass_text, over_factorial, plain_text
+from diagrams.equations import equation_lines, mass_text, over_factorial
 from diagrams.graph import FeynmanGraph
+from diagrams.latex import plain_text
 from diagrams.symbols import output_index, symbol
 from diagrams.theory import Action, local_action
 from diagrams.typing import Expr

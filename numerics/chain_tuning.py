@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import exp, log, pi, sqrt
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,8 +108,38 @@ class Chains:
         self.n_done += count
         return fields, actions, accepted, parts
 
+    def mean_square_gradients(self) -> tuple[float, float]:
+        """Return the mean squared slopes of the energy in momenta and in phases, over neurons and chains."""
+        z, k, c = self.state
+        grad = np.empty_like(z[0]), np.empty_like(k[0]), np.empty_like(c[0])
+        width, squares = self.density.width, np.zeros(2)
+        for chain in range(self.n_chains):
+            self.density.kernels.energy_and_gradient(z[chain], k[chain], c[chain], *self.density.grid, *grad)
+            squares += (grad[1][:, :width] ** 2).mean(), (grad[2][:width] ** 2).mean()
+        return float(squares[0]) / self.n_chains, float(squares[1]) / self.n_chains
 
-def tuned(chains: Chains, method: str) -> Tuning:
+
+class Movable(Protocol):
+    """Chains, compiled or in array code."""
+
+    density: ScalarDensity
+    state: list[Floats]
+    n_done: int
+
+    @property
+    def n_chains(self) -> int:
+        """Number of chains."""
+
+    def run(
+        self, tuning: Tuning, count: int, *, n_parts: int = 0, tables: Sequence[NDArray[np.int64]] | None = None
+    ) -> tuple[Floats, Floats, Floats, Floats]:
+        """Move all chains and return what they met, see :meth:`Chains.run`."""
+
+    def mean_square_gradients(self) -> tuple[float, float]:
+        """Return the mean squared slopes of the energy in momenta and in phases."""
+
+
+def tuned(chains: Movable, method: str) -> Tuning:
     """Return masses, step size and number of steps that make effective samples cheapest; the chains warm up by it.
 
     Masses are the average squared gradients, plus the inverse variances of the free density, plus the square of the
@@ -147,23 +178,17 @@ def _independence(values: Floats) -> float:
     return float(((1 - rho) / (1 + rho)).min())
 
 
-def _speeds(chains: Chains, method: str) -> tuple[float, float]:
+def _speeds(chains: Movable, method: str) -> tuple[float, float]:
     density = chains.density
     free = density.radius / sqrt(density.input_dim + 2), pi / sqrt(3)
     if method == "pcn":
         return free
-    width, squares = density.width, np.zeros(2)
-    z, k, c = chains.state
-    grad = np.empty_like(z[0]), np.empty_like(k[0]), np.empty_like(c[0])
-    for chain in range(chains.n_chains):
-        density.kernels.energy_and_gradient(z[chain], k[chain], c[chain], *density.grid, *grad)
-        squares += (grad[1][:, :width] ** 2).mean(), (grad[2][:width] ** 2).mean()
-    k_mass, c_mass = (1 / v**2 + s / chains.n_chains for v, s in zip(free, squares, strict=True))
+    k_mass, c_mass = (1 / v**2 + s for v, s in zip(free, chains.mean_square_gradients(), strict=True))
     # a step that turns the phases of all neurons by a radian leaves nothing of the field, small as each gradient is
     return 1 / sqrt(k_mass + density.mean_square_distance), 1 / sqrt(c_mass + 1)
 
 
-def _with_step_size(chains: Chains, tuning: Tuning) -> Tuning:
+def _with_step_size(chains: Movable, tuning: Tuning) -> Tuning:
     target = TARGETS[tuning.method]
     longest = _LONGEST / tuning.n_leaps
     for i in range(_ROUNDS):

@@ -17,7 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from tqdm import tqdm
 
 from diagrams.engineering import FieldDeformed
-from numerics.chain_tuning import NETWORK_COST, Chains, Tuning, slow_quantities, tuned
+from numerics.backends import array_module, require_backend
+from numerics.chain_tuning import NETWORK_COST, Chains, Movable, Tuning, slow_quantities, tuned
 from numerics.checkpoint import SECONDS, Checkpoint
 from numerics.ensemble import Ensemble, _seed_number
 from numerics.estimators import Cumulants, monomial_sums, n_monomials
@@ -74,7 +75,7 @@ class InteractingSamples:
     actions : array (n_chains, n_draws)
         Delta S.
     moments : array (n_chains, n_draws, n_monomials)
-        Conditional moments of degree 1 to 4, see :mod:`numerics.parts`; none of them for several fields.
+        Conditional moments of degree 1 to 4, see :mod:`numerics.parts`; none of them for several fields or array code.
     log_weights : array (n_chains, n_draws)
         Zero for chains.
     tuning : Tuning or None
@@ -141,8 +142,8 @@ class InteractingSamples:
             Highest order, 1 to 4.
         estimator : {"combined", "parts", "plain"}
             Averages of conditional moments (:mod:`numerics.parts`), of products of fields, or of that combination of
-            both, component by component, that has the smallest error; several fields have plain averages only, and
-            those are their "combined" ones.
+            both, component by component, that has the smallest error; several fields and array code have plain
+            averages only, and those are their "combined" ones.
 
         Returns
         -------
@@ -160,9 +161,12 @@ class InteractingSamples:
             raise ValueError(f"estimator must be one of {', '.join(map(repr, ESTIMATORS))}, got {estimator!r}")
         if isinstance(max_points, bool) or not isinstance(max_points, int) or not 1 <= max_points <= 4:
             raise ValueError(f"max_points must be an integer from 1 to 4, got {max_points!r}")
-        if self.n_fields > 1:
+        if not self.moments.shape[2]:
             if estimator == "parts":
-                raise ValueError("conditional moments are those of a field of one component: use estimator='plain'")
+                raise ValueError(
+                    "conditional moments are measured by compiled chains of a field of one component: use "
+                    "estimator='plain'"
+                )
             estimator = "plain"
         found, n_blocks = {}, 0
         for name in ("parts", "plain") if estimator == "combined" else (estimator,):
@@ -260,6 +264,7 @@ def sample_interacting(
     progress: bool = False,
     checkpoint: str | Path | None = None,
     checkpoint_seconds: float = SECONDS,
+    backend: str = "numba",
 ) -> InteractingSamples:
     r"""Return networks of a deformed free scalar net, weak or strong the interaction.
 
@@ -289,6 +294,9 @@ def sample_interacting(
         File that keeps the chains; the same call goes on from there, with the same result to the last bit.
     checkpoint_seconds : float
         Time between two writes.
+    backend : {"numba", "numpy", "cupy"}
+        Compiled chains on the CPU, or the same chains in array code (:mod:`numerics.array_chains`), on a GPU for cupy:
+        many chains at once, without conditional moments and, with ``method="auto"``, without independent networks.
 
     Returns
     -------
@@ -300,6 +308,8 @@ def sample_interacting(
         For a net without such a density, or an argument out of range.
     CheckpointError
         If the file is damaged, or belongs to another run.
+    ImportError, RuntimeError
+        If the backend is not available here.
 
     Examples
     --------
@@ -315,11 +325,16 @@ def sample_interacting(
     for name, value, low in (("n_chains", n_chains, 4), ("n_draws", n_draws, 20), ("warmup", warmup, 0)):
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:
             raise ValueError(f"{name} must be an integer >= {low}, got {value!r}")
+    if require_backend(backend) != "numba" and method == "reweighting":
+        raise ValueError(
+            f"independent networks are drawn by the compiled kernel here: use backend='numba', or Ensemble(net, "
+            f"n_nets=..., backend={backend!r}).connected_correlators(x)"
+        )
     number = _seed_number(seed)
     ensemble = Ensemble(net, n_nets=max(_PILOT, n_chains * n_draws), seed=number)
     density = ScalarDensity.of(ensemble)
     points = as_points(x, net.input_dim)
-    sampler = _Sampler(density, points, int(n_chains), int(n_draws), int(warmup), number, progress)
+    sampler = _Sampler(density, points, int(n_chains), int(n_draws), int(warmup), number, progress, backend)
     if method == "auto":
         method = sampler.choose()
     if method == "reweighting":
@@ -341,22 +356,25 @@ class _Sampler:
         warmup: int,
         seed: int,
         progress: bool,
+        backend: str,
     ) -> None:
+        self.backend = backend
         self.density, self.points, self.seed, self.progress = density, points, seed, progress
         self.n_chains, self.n_draws, self.warmup = n_chains, n_draws, warmup
         self._measure: ConditionalFields | PlainFields = PlainFields(density, points)
-        if density.n_fields == 1:
+        if density.n_fields == 1 and backend == "numba":
             self._measure = ConditionalFields(density, points, _HIGHEST)
         self._label = str(density.ensemble.architecture)
         self._costs: dict[str, float] = {}
-        self._ready: dict[str, tuple[Chains, Tuning]] = {}
+        self._ready: dict[str, tuple[Movable, Tuning]] = {}
 
     def choose(self) -> str:
         """Return the cheapest method of a pilot run."""
         _, actions, _ = self._pilot
         weights = np.exp(actions.min() - actions)
         share = float(weights.sum() ** 2 / (weights**2).sum()) / len(weights)
-        self._costs["reweighting_cost"] = NETWORK_COST / share
+        if self.backend == "numba":
+            self._costs["reweighting_cost"] = NETWORK_COST / share
         for method in ("hmc", "pcn"):
             tuning = self._tuned(method)[1]
             self._costs[f"{method}_cost"] = tuning.cost
@@ -378,14 +396,21 @@ class _Sampler:
         actions = np.concatenate([self._measure(place)[1] for place in places])
         return (states[0], states[1], states[2]), actions, np.random.default_rng(self.seed).random(self.n_chains)
 
-    def _tuned(self, method: str) -> tuple[Chains, Tuning]:
+    def _tuned(self, method: str) -> tuple[Movable, Tuning]:
         if method not in self._ready:
             states, actions, heights = self._pilot
             cumulative = np.cumsum(np.exp(actions.min() - actions))
             chosen = np.minimum(np.searchsorted(cumulative, heights * cumulative[-1]), len(actions) - 1)
-            chains = Chains(self.density, [a[chosen].copy() for a in states], self.points, self.seed)
+            chains = self._chains([a[chosen].copy() for a in states])
             self._ready[method] = chains, tuned(chains, method)
         return self._ready[method]
+
+    def _chains(self, state: list[Floats]) -> Movable:
+        if self.backend == "numba":
+            return Chains(self.density, state, self.points, self.seed)
+        from numerics.array_chains import ArrayChains
+
+        return ArrayChains(array_module(self.backend), self.density, state, self.points, self.seed)
 
     def chains(self, method: str, checkpoint: str | Path | None, seconds: float) -> InteractingSamples:
         """Return the samples of chains."""
@@ -411,7 +436,7 @@ class _Sampler:
         )
 
     def _chunk(
-        self, chains: Chains, tuning: Tuning, count: int, i: int, file: Checkpoint | None
+        self, chains: Movable, tuning: Tuning, count: int, i: int, file: Checkpoint | None
     ) -> tuple[Floats, Floats, Floats, Floats]:
         if file is not None and file.done[i]:
             return _unpacked(file.rows[i], chains, count, self._shapes(count))
@@ -480,6 +505,7 @@ class _Sampler:
     def _attrs(self) -> dict[str, Any]:
         return {
             **self.density.ensemble._attrs(),
+            "backend": self.backend,
             "quadrature_nodes": int(self.density.table.shape[0] * self.density.table.shape[1]),
             "quadrature_error": self.density.quadrature_error,
             **self._costs,
@@ -487,7 +513,7 @@ class _Sampler:
 
 
 def _unpacked(
-    row: Floats, chains: Chains, count: int, shapes: list[tuple[int, ...]]
+    row: Floats, chains: Movable, count: int, shapes: list[tuple[int, ...]]
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Put chains where they were after a chunk, and return what they had met in it."""
     at, found = 0, []

@@ -215,7 +215,7 @@ def _checked(ensemble: Ensemble) -> FieldDeformed:
     elif net.interaction.bilocal:
         reason = "its interaction has a bilocal term"
     elif ensemble.backend != "numba" or ensemble.dtype != "float64":
-        reason = f"the compiled kernel is for backend='numba' in float64, not {ensemble.backend!r} in {ensemble.dtype}"
+        reason = f"they take networks of backend='numba' in float64, not {ensemble.backend!r} in {ensemble.dtype}"
     if reason:
         raise ValueError(
             f"no chains and no integration by parts for {net}: {reason}; "

@@ -104,7 +104,7 @@ def energy(z, k, c, law, starts, step, table, is_gradient, scratch, phi, force, 
             row[G_COS_{a} + l] = 0.0
     prior = 0.0
     if law[3] != 0.0:
-        for i in range(n):
+        for i in range(int(law[4])):
             prior += LOG(u[i])
         prior *= law[3]
     if is_gradient:
@@ -160,7 +160,8 @@ def finish(first, law, row, u, amplitude, k, grad_z, grad_k, grad_c):
         for l in range(LANES):
             slope = 0.0
             slope += row[WEIGHT_{a} + l] * row[G_COS_{a} + l]
-            out[l] = 2.0 * here[l] / u[first + l] * (law[3] - law[2] * slope) - out[l]
+            own = law[3] if amplitude[first + l] > 0.0 else 0.0  # lanes beyond the width are free
+            out[l] = 2.0 * here[l] / u[first + l] * (own - law[2] * slope) - out[l]
     for l in range(LANES):
         grad_z[{a} * n + first + l] = row[G_COS_{a} + l] * amplitude[first + l]
         grad_c[first + l] *= -1.0
