@@ -9,7 +9,7 @@ import sympy
 from diagrams.architectures import check_dimension, scalar_net
 from diagrams.distributions import Distribution
 from diagrams.engineering import FieldDeformed, deform
-from diagrams.interactions import LocalInteraction
+from diagrams.interactions import Interaction, LocalInteraction
 from diagrams.momenta import radial_power_integral, sphere_area
 from diagrams.regions import Box, GaussianWeight, Region, exact_real
 from diagrams.symbols import symbol
@@ -28,6 +28,7 @@ def phi4_net(
     alpha: Any = -1,
     readout: Distribution | None = None,
     components: int = 1,
+    width: Any = None,
 ) -> FieldDeformed:
     r"""Return phi^4 theory as an ensemble of networks: the free scalar net, deformed by the interaction.
 
@@ -56,6 +57,8 @@ def phi4_net(
         Number n of components of the field: above one, O(n) theory with :math:`\frac{\lambda}{4!} (\phi_a\phi_a)^2`.
         Components share momenta and phases and have independent output weights, so that the ensemble is O(n)
         invariant at every width; what they share makes :math:`G_c^{(4)}` of two different components of order 1/N.
+    width : int, optional
+        Number of neurons; default the symbol N, which ``.at(N=...)`` replaces.
 
     Returns
     -------
@@ -90,11 +93,11 @@ def phi4_net(
         )
     m, top = _mass_and_cutoff(mass, cutoff)
     options = {"input_dim": input_dim, "mass": m, "cutoff": top, "alpha": alpha, "readout": readout}
+    interaction: Interaction = LocalInteraction({4: lam}, region=region)
     if components != 1:
         interaction = VectorInteraction(components, {4: lam}, region=region)
-        return deform(scalar_net(output_dim=components, **options), interaction)
-    net = scalar_net(**options)
-    return deform(net, LocalInteraction({4: lam}, region=region))
+    net = deform(scalar_net(output_dim=components, **options), interaction)
+    return net if width is None else net.at(N=width)
 
 
 def cutoff_propagator(*, input_dim: int = 1, mass: Any = None, cutoff: Any = None, separation: Any = 0) -> Expr:

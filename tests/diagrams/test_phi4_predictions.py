@@ -86,6 +86,13 @@ def test_normalisations_of_momenta_are_elementary(dim, alpha):
     assert float(found.subs({symbol("m"): 1.3, symbol("Lambda"): 4})) == pytest.approx(exact, rel=1e-10)
 
 
+def test_the_width_can_be_given_at_once():
+    whole = phi4_net(mass=1, cutoff=8, coupling=0.5, box=4, width=100, components=2)
+    assert whole == phi4_net(mass=1, cutoff=8, coupling=0.5, box=4, components=2).at(N=100)
+    with pytest.raises(ValueError, match="positive integer"):
+        phi4_net(mass=1, cutoff=8, coupling=0.5, box=4, width=0)
+
+
 def test_the_mass_is_readable():
     assert str(phi4(mass=1)).startswith("S[phi] = ∫dx [ 1/2 (∇phi)^2 + 1/2 phi^2 + ")
     assert "+ 2 phi^2 + " in str(phi4(mass=2))
