@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from numerics.falloff import FallOff, fall_off
     from numerics.fashion_grid import AccuracyGrid, GridSettings, accuracy_grid
     from numerics.fashion_mnist import load_fashion_mnist
+    from numerics.field_chains import sample_field
     from numerics.field_samples import FieldSamples
     from numerics.finite_box import CorrelatorValues, correlator_values
     from numerics.finite_width import interacting_values
@@ -145,6 +146,7 @@ __all__ = [
     "register_function",
     "rg_flow",
     "run_couplings",
+    "sample_field",
     "sample_interacting",
     "sampled_tangent_kernels",
     "schwinger_dyson_test",
@@ -178,6 +180,7 @@ _MODULES = {
     "falloff": ("FallOff", "fall_off"),
     "fashion_grid": ("AccuracyGrid", "GridSettings", "accuracy_grid"),
     "fashion_mnist": ("load_fashion_mnist",),
+    "field_chains": ("sample_field",),
     "field_samples": ("FieldSamples",),
     "finite_box": ("CorrelatorValues", "correlator_values"),
     "finite_width": ("interacting_values",),

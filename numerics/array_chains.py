@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from numerics.chain_tuning import Tuning
+from numerics.chain_tuning import Tuning, adapted_speeds
 from numerics.kernels.philox import random_words
 from numerics.scalar_density import ScalarDensity
 
@@ -94,6 +94,10 @@ class ArrayChains:
             _on_host(a).reshape(b.shape) for a, b in zip((state.z, state.k, state.c), self.state, strict=True)
         ]
         return _on_host(fields), _on_host(actions), _on_host(accepted), np.empty((*shape, 0))
+
+    def speeds(self, method: str) -> tuple[float, float]:
+        """Return the inverse square roots of the masses of momenta and of phases, where the chains are."""
+        return adapted_speeds(self.density, self.mean_square_gradients if method == "hmc" else None)
 
     def mean_square_gradients(self) -> tuple[float, float]:
         """Return the mean squared slopes of the energy in momenta and in phases, over neurons and chains."""

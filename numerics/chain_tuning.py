@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import exp, log, pi, sqrt
 from typing import Protocol
@@ -108,6 +108,10 @@ class Chains:
         self.n_done += count
         return fields, actions, accepted, parts
 
+    def speeds(self, method: str) -> tuple[float, float]:
+        """Return the inverse square roots of the masses of momenta and of phases, where the chains are."""
+        return adapted_speeds(self.density, self.mean_square_gradients if method == "hmc" else None)
+
     def mean_square_gradients(self) -> tuple[float, float]:
         """Return the mean squared slopes of the energy in momenta and in phases, over neurons and chains."""
         z, k, c = self.state
@@ -122,7 +126,6 @@ class Chains:
 class Movable(Protocol):
     """Chains, compiled or in array code."""
 
-    density: ScalarDensity
     state: list[Floats]
     n_done: int
 
@@ -135,8 +138,8 @@ class Movable(Protocol):
     ) -> tuple[Floats, Floats, Floats, Floats]:
         """Move all chains and return what they met, see :meth:`Chains.run`."""
 
-    def mean_square_gradients(self) -> tuple[float, float]:
-        """Return the mean squared slopes of the energy in momenta and in phases."""
+    def speeds(self, method: str) -> tuple[float, float]:
+        """Return the inverse square roots of the masses of momenta and of phases."""
 
 
 def tuned(chains: Movable, method: str) -> Tuning:
@@ -150,7 +153,7 @@ def tuned(chains: Movable, method: str) -> Tuning:
     best: Tuning | None = None
     step = 0.5
     for n_leaps in LEAPS if method == "hmc" else (1,):
-        tuning = Tuning(method, step, n_leaps, _speeds(chains, method))
+        tuning = Tuning(method, step, n_leaps, chains.speeds(method))
         tuning = _with_step_size(chains, tuning)
         fields, actions, accepted, _ = chains.run(tuning, _JUDGED)
         independence = _independence(slow_quantities(fields, actions))
@@ -178,12 +181,19 @@ def _independence(values: Floats) -> float:
     return float(((1 - rho) / (1 + rho)).min())
 
 
-def _speeds(chains: Movable, method: str) -> tuple[float, float]:
-    density = chains.density
+def adapted_speeds(density: ScalarDensity, gradients: Callable[[], tuple[float, float]] | None) -> tuple[float, float]:
+    """Return the inverse square roots of the masses of momenta and of phases.
+
+    Parameters
+    ----------
+    density : ScalarDensity
+    gradients : callable, optional
+        Mean squared slopes of the energy in momenta and in phases; default: masses of the free density.
+    """
     free = density.radius / sqrt(density.input_dim + 2), pi / sqrt(3)
-    if method == "pcn":
+    if gradients is None:
         return free
-    k_mass, c_mass = (1 / v**2 + s for v, s in zip(free, chains.mean_square_gradients(), strict=True))
+    k_mass, c_mass = (1 / v**2 + s for v, s in zip(free, gradients(), strict=True))
     # a step that turns the phases of all neurons by a radian leaves nothing of the field, small as each gradient is
     return 1 / sqrt(k_mass + density.mean_square_distance), 1 / sqrt(c_mass + 1)
 
@@ -195,5 +205,5 @@ def _with_step_size(chains: Movable, tuning: Tuning) -> Tuning:
         accepted = chains.run(tuning, _ROUND)[2][..., 0]
         change = 2.0 * (float(accepted.mean()) - target) / sqrt(1 + i / 2)
         step = min(exp(log(tuning.step_size) + change), longest)
-        tuning = replace(tuning, step_size=step, speeds=_speeds(chains, tuning.method))
+        tuning = replace(tuning, step_size=step, speeds=chains.speeds(tuning.method))
     return tuning

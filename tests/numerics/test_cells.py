@@ -53,7 +53,7 @@ EXPORTED = {
         "interacting_values", "load_fashion_mnist", "lower", "lower_derivatives", "naturalness",
         "o_n_oscillator_correlators", "oscillator_correlators",
         "point_action", "published_inputs", "published_net", "random_elements",
-        "read_idx", "register_function", "rg_flow", "run_couplings", "sample_interacting",
+        "read_idx", "register_function", "rg_flow", "run_couplings", "sample_field", "sample_interacting",
         "sampled_tangent_kernels", "schwinger_dyson_test", "six_point_prediction", "symmetry_breaking",
         "symmetry_test", "tangent_kernel", "tangent_kernel_symmetry", "train_ensemble", "training_claims",
         "usable_gpu", "vector_first_order",
