@@ -70,10 +70,10 @@ def test_flights_stay_in_the_ball_and_keep_their_speed():
 
 
 def test_they_are_sampled_and_compared_with_one_another():
-    samples = sample_interacting(STRONG, POINTS, method="hmc", n_draws=600, seed=7, backend="numpy")
+    samples = sample_interacting(STRONG, POINTS, method="hmc", n_draws=400, seed=7, backend="numpy")
     assert samples.attrs["backend"] == "numpy"
     found = samples.correlators(max_points=2)
-    weighted = Ensemble(STRONG, n_nets=40_000, seed=5).connected_correlators(POINTS, max_points=2)
+    weighted = Ensemble(STRONG, n_nets=16_000, seed=5).connected_correlators(POINTS, max_points=2)
     pulls = (found.values(2) - weighted.values(2)) / np.hypot(found.errors(2), weighted.errors(2))
     assert np.abs(pulls).max() < 4
     free = ScalarDensity.of(Ensemble(STRONG, n_nets=100)).propagator(POINTS)[np.triu_indices(2)]

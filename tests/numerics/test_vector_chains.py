@@ -85,7 +85,7 @@ def test_chains_agree_with_weighted_networks(method):
     net = O2.at(N=32)
     samples = sample_interacting(net, POINTS, method=method, n_draws=1200, seed=3)
     found = samples.correlators()
-    weighted = Ensemble(net, n_nets=40_000, seed=5).connected_correlators(POINTS, max_points=4)
+    weighted = Ensemble(net, n_nets=16_000, seed=5).connected_correlators(POINTS, max_points=4)
     assert found.dataset.attrs["estimator"] == "plain"
     np.testing.assert_array_equal(found.outputs, [0, 0, 1, 1])
     for n in (2, 4):

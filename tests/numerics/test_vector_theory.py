@@ -107,11 +107,11 @@ def test_first_order_of_one_component_is_that_of_the_bipartite_diagrams(width):
 def test_first_order_of_sampled_networks():
     """The joint cumulant with Delta S has the first order at N = 10; that of infinite width is far off."""
     net = phi4_net(mass=1, components=2, **REGION).at(N=10)
-    found = Ensemble(net, n_nets=60_000, seed=2).correlator_derivatives(POINTS, strength="lambda", max_points=2)
+    found = Ensemble(net, n_nets=30_000, seed=2).correlator_derivatives(POINTS, strength="lambda", max_points=2)
     terms = vector_first_order(phi4_net(mass=1, coupling=1, components=2, **REGION), POINTS)
     exact = terms[0] + terms[1] / 10 + terms[2] / 100
     assert np.abs((found.values(2) - exact) / found.errors(2)).max() < 4
-    assert np.abs((found.values(2) - terms[0]) / found.errors(2)).max() > 8
+    assert np.abs((found.values(2) - terms[0]) / found.errors(2)).max() > 6
 
 
 def test_networks_of_two_outputs_are_the_oscillator_in_two_dimensions():
