@@ -99,6 +99,7 @@ if TYPE_CHECKING:
     from diagrams.tensor_invariants import InvariantTensors, invariant_tensors
     from diagrams.theory import Action, local_action, phi4, phi_n
     from diagrams.topology import FILTERS, qgraf_filter
+    from diagrams.vector_interactions import VectorInteraction
     from diagrams.vector_theory import o_n_theory
     from diagrams.wave_packets import WavePackets
 
@@ -169,6 +170,7 @@ __all__ = [
     "Uniform",
     "UniformPhase",
     "Unitary",
+    "VectorInteraction",
     "Vertex",
     "WavePackets",
     "aslatex",
@@ -400,6 +402,7 @@ _MODULES = {
         "FILTERS",
         "qgraf_filter",
     ),
+    "vector_interactions": ("VectorInteraction",),
     "vector_theory": ("o_n_theory",),
     "wave_packets": ("WavePackets",),
 }

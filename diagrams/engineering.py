@@ -23,6 +23,7 @@ from diagrams.interactions import Interaction, LocalInteraction
 from diagrams.regions import Box, GaussianWeight, Sites, exact_real
 from diagrams.scalar_feature import ScalarFeature
 from diagrams.typing import Expr
+from diagrams.vector_interactions import VectorInteraction
 
 if TYPE_CHECKING:
     from diagrams.correlators import ConnectedCorrelators
@@ -53,6 +54,12 @@ class FieldDeformed:
 
     def __post_init__(self) -> None:
         self.interaction.check_dimension(self.input_dim)
+        if self.output_dim != self.interaction.n_fields:
+            raise ValueError(
+                f"the net has output_dim={self.output_dim}, and the interaction is that of a field of "
+                f"{self.interaction.n_fields} component(s): use VectorInteraction({self.output_dim}, ...), or a net "
+                f"with output_dim={self.interaction.n_fields}"
+            )
         self.interaction.check_bounded(allow_linear=_has_exponential_moments(self.base))
 
     @property
@@ -67,7 +74,7 @@ class FieldDeformed:
 
     @property
     def output_dim(self) -> int:
-        """Number of outputs, one."""
+        """Number of outputs: of components of the field."""
         return int(getattr(self.base, "output_dim", 1))
 
     @property
@@ -208,6 +215,8 @@ class FieldDeformed:
         ValueError
             If the feature is no cosine, or the interaction is not local in a box or with a Gaussian weight.
         """
+        if self.interaction.n_fields > 1:
+            raise ValueError("closed sums are shown for a field of one component")
         if self.name not in COSINES:
             raise ValueError(f"a closed sum is known for cosine features ({', '.join(COSINES)}), not for {self.name}")
         return tuple(
@@ -219,7 +228,7 @@ class FieldDeformed:
         body = self.base.to_latex().removesuffix(r" \end{aligned}")
         field = _field_latex(self.base)
         exponent = self.interaction.to_latex(field, dim=self.input_dim)
-        is_one_term = [len(t.couplings) for t in self.interaction.local] == [1] and not self.interaction.bilocal
+        is_one_term = [len(getattr(t, "couplings", "ab")) for t in self.interaction.terms] == [1]
         shown = exponent if is_one_term else rf"\left({exponent}\right)"
         factor = rf"\exp\!\left[-{shown}\right]"
         return body + rf" \\ & P_{{\Delta S}}(\theta) = \frac{{1}}{{Z}}\, P(\theta)\, {factor} \end{{aligned}}"
@@ -245,7 +254,8 @@ def deform(architecture: Any, delta_s: Interaction) -> FieldDeformed:
     architecture : Architecture
         Or a mixture, a sum of networks, a tilted net, or a deformed ensemble, whose interaction is added to.
     delta_s : Interaction
-        :class:`LocalInteraction`, :class:`BilocalInteraction`, or a sum of them.
+        :class:`LocalInteraction`, :class:`BilocalInteraction`, or a sum of them;
+        :class:`~diagrams.vector_interactions.VectorInteraction` for a net with several outputs.
 
     Returns
     -------
@@ -256,7 +266,7 @@ def deform(architecture: Any, delta_s: Interaction) -> FieldDeformed:
     TypeError
         If one of the two is something else.
     ValueError
-        If exp(-Delta S) is known not to be normalisable, the dimensions differ, or the field has several components.
+        If exp(-Delta S) is known not to be normalisable, or the dimensions of inputs or outputs differ.
 
     Examples
     --------
@@ -273,10 +283,6 @@ def deform(architecture: Any, delta_s: Interaction) -> FieldDeformed:
         raise TypeError(f"architecture must be a random network such as cos_net(), got {architecture!r}")
     if not getattr(architecture, "is_dimension_explicit", True):
         raise ValueError("an interaction over a region needs an input dimension that is a number, got a symbol")
-    if getattr(architecture, "output_dim", 1) > 1:
-        raise ValueError(
-            f"the net has output_dim={architecture.output_dim}: interactions are those of a field of one component"
-        )
     result = FieldDeformed(architecture, delta_s)
     _warn_of_short_boxes(result)
     return result
@@ -327,7 +333,7 @@ def _field_latex(base: Any) -> str:
 
 
 def _term_text(term: Any) -> str:
-    if isinstance(term, LocalInteraction):
+    if isinstance(term, (LocalInteraction, VectorInteraction)):
         couplings = ", ".join(f"{n}: {g}" for n, g in term.couplings)
         return f"{{{couplings}}} on {term.region}"
     return f"the kernel {term.kernel} on {term.region}"

@@ -222,9 +222,7 @@ def power_latex(series: Series, key: Exponents, n_neurons: Expr) -> str:
 def _local_lines(action: Action) -> list[str]:
     terms = []
     for n, series in action.couplings:
-        numerator, denominator = sympy.fraction(series.as_expr())
-        below = f"{n}!" if denominator == 1 else rf"{_factor_latex(denominator)} \cdot {n}!"
-        terms.append(rf"\frac{{{expression_latex(numerator)}}}{{{below}}} \phi^{{{n}}}")
+        terms.append(rf"{over_factorial(series.as_expr(), n)} \phi^{{{n}}}")
     return [rf"S[\phi] ={{}} & {action.kinetic_latex} + \int d^dx\; {_summed(terms)}"]
 
 
@@ -291,11 +289,32 @@ def _first_omitted(action: Action) -> Exponents:
     return tuple(r - 1 + step for r in action.remainder)
 
 
+def over_factorial(coupling: Expr, n: int) -> str:
+    """Return a coupling over n! in LaTeX, without a fraction in the numerator."""
+    numerator, denominator = sympy.fraction(coupling)
+    below = f"{n}!" if denominator == 1 else rf"{_factor_latex(denominator)} \cdot {n}!"
+    return rf"\frac{{{expression_latex(numerator)}}}{{{below}}}"
+
+
+def mass_text(mass: Expr) -> str:
+    """Return m^2/2 in front of the square of a field as readable text.
+
+    Examples
+    --------
+    >>> mass_text(sympy.S.One), mass_text(sympy.sqrt(2)), mass_text(symbol("m"))
+    ('1/2 ', '', '1/2 m^2 ')
+    """
+    square = mass**2
+    if square.is_Rational:
+        return "" if square == 2 else f"{square / 2} "
+    return f"1/2 {mass}^2 " if mass.is_Symbol else f"1/2 ({plain_text(mass)})^2 "
+
+
 def action_text(action: Action) -> str:
     """Return an action as readable text, order by order, with the meaning of its functions."""
     if action.is_local:
         terms = [f"{_factor_text(s.as_expr())}/{n}! phi^{n}" for n, s in action.couplings]
-        return f"S[phi] = ∫dx [ 1/2 (∇phi)^2 + 1/2 {action.mass}^2 phi^2 + " + " + ".join(terms) + " ]"
+        return f"S[phi] = ∫dx [ 1/2 (∇phi)^2 + {mass_text(action.mass)}phi^2 + " + " + ".join(terms) + " ]"
     series = action.couplings[0][1]
     lines = ["S[phi] = 1/2 ∫dx_1 dx_2 phi(x_1) D(x_1, x_2) phi(x_2)"]
     for key, found in functional_terms(action):

@@ -18,7 +18,7 @@ import sympy
 from diagrams._action import Action
 from diagrams._couplings import ValuedSeries
 from diagrams.architectures import check_dimension
-from diagrams.equations import equation_lines
+from diagrams.equations import equation_lines, over_factorial
 from diagrams.graph import FeynmanGraph
 from diagrams.latex import expression_latex
 from diagrams.pointfunctions import PointFunction
@@ -216,9 +216,7 @@ def _(obj: CutoffAction, terms_per_line: int) -> list[str]:
     terms = []
     for n, series in obj.couplings:
         body = obj.region.integral_latex(obj.input_dim, rf"\phi(x)^{{{n}}}")
-        numerator, denominator = sympy.fraction(series.as_expr())
-        below = f"{n}!" if denominator == 1 else rf"{expression_latex(denominator)} \cdot {n}!"
-        terms.append(rf"\frac{{{expression_latex(numerator)}}}{{{below}}} {body}")
+        terms.append(f"{over_factorial(series.as_expr(), n)} {body}")
     return [
         rf"S[\phi] ={{}} & {obj.kinetic_latex} + {' + '.join(terms)}",
         rf"& {obj.propagator_latex}",

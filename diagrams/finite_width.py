@@ -71,6 +71,11 @@ def finite_width_correlators(
 def _named(net: FieldDeformed) -> tuple[Interaction, dict[Expr, Expr]]:
     """Return the interaction with symbols for its couplings, and what they stand for."""
     terms = net.interaction.terms
+    if net.output_dim > 1:
+        raise ValueError(
+            "diagrams of both kinds of vertex are those of a field of one component; the first order of several fields "
+            "at finite width is numerics.vector_first_order"
+        )
     if any(not isinstance(t, LocalInteraction) for t in terms):
         raise ValueError("only local interactions have an expansion by points: leave non-local terms out")
     found: dict[Expr, Expr] = {}

@@ -23,8 +23,8 @@ class Interaction(ABC):
 
     @property
     @abstractmethod
-    def terms(self) -> tuple[LocalInteraction | BilocalInteraction, ...]:
-        """The terms of a sum."""
+    def terms(self) -> tuple[Any, ...]:
+        """The terms of a sum: local, bilocal, or of several fields."""
 
     @property
     def free_symbols(self) -> set[sympy.Symbol]:
@@ -35,6 +35,20 @@ class Interaction(ABC):
     def is_even(self) -> bool:
         """True if the sign of the field does not matter."""
         return all(t._even() for t in self.terms)
+
+    @property
+    def n_fields(self) -> int:
+        """Number of components of the field, one except for a :class:`~diagrams.vector_interactions.VectorInteraction`.
+
+        Raises
+        ------
+        ValueError
+            If terms of a sum have different numbers.
+        """
+        numbers = {getattr(t, "components", 1) for t in self.terms}
+        if len(numbers) > 1:
+            raise ValueError(f"terms of one interaction are of fields with {sorted(numbers)} components")
+        return int(numbers.pop())
 
     @property
     def local(self) -> tuple[LocalInteraction, ...]:
@@ -71,6 +85,9 @@ class Interaction(ABC):
         ValueError
             With the power, the coupling and the region.
         """
+        for term in self.terms:
+            if term is not self and not isinstance(term, (LocalInteraction, BilocalInteraction)):
+                term.check_bounded(allow_linear=allow_linear)
         for region, powers in _by_region(self.local).items():
             known = [(n, g) for n, g in sorted(powers.items()) if g != 0]
             if not known:
@@ -168,8 +185,8 @@ class LocalInteraction(Interaction):
         powers = {n: base if n == 1 else f"{base}^{{{n}}}" for n, _ in self.couplings}
         if len(self.couplings) == 1:
             (n, g), *_ = self.couplings
-            return f"{_coefficient(n, g)} {self.region.integral_latex(dim, powers[n])}"
-        body = " + ".join(f"{_coefficient(n, g)} {powers[n]}" for n, g in self.couplings).replace("+ -", "- ")
+            return f"{coefficient_latex(n, g)} {self.region.integral_latex(dim, powers[n])}"
+        body = " + ".join(f"{coefficient_latex(n, g)} {powers[n]}" for n, g in self.couplings).replace("+ -", "- ")
         return self.region.integral_latex(dim, rf"\left[{body}\right]")
 
 
@@ -232,20 +249,23 @@ class BilocalInteraction(Interaction):
 class InteractionSum(Interaction):
     """A sum of interactions on several regions; made with ``+``."""
 
-    parts: tuple[LocalInteraction | BilocalInteraction, ...]
+    parts: tuple[Any, ...]
+
+    def __post_init__(self) -> None:
+        self.n_fields  # noqa: B018 (terms of different numbers of fields are found here)
 
     @property
-    def terms(self) -> tuple[LocalInteraction | BilocalInteraction, ...]:
+    def terms(self) -> tuple[Any, ...]:
         """The terms of the sum."""
         return self.parts
 
 
-def total(terms: Iterable[LocalInteraction | BilocalInteraction]) -> Interaction:
+def total(terms: Iterable[Any]) -> Interaction:
     """Return the sum of interactions, with local terms on the same region put together."""
     local: dict[Region, dict[int, Expr]] = {}
-    others: list[LocalInteraction | BilocalInteraction] = []
+    others: list[Any] = []
     for term in terms:
-        if isinstance(term, BilocalInteraction):
+        if not isinstance(term, LocalInteraction):
             others.append(term)
             continue
         powers = local.setdefault(term.region, {})
@@ -269,7 +289,7 @@ def _pairs(dim: int) -> Iterator[tuple[sympy.Symbol, sympy.Symbol]]:
     return zip(coordinates(1, dim), coordinates(2, dim), strict=True)
 
 
-def _coefficient(n: int, coupling: Expr) -> str:
+def coefficient_latex(n: int, coupling: Expr) -> str:
     """Return coupling / n! in LaTeX."""
     if n == 1:
         return sympy.latex(coupling)

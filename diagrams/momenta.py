@@ -33,7 +33,9 @@ def angular_moment(powers: Sequence[int]) -> Expr:
 
 
 def radial_power_integral(dim: int, exponent: Expr, mass: Expr, radius: Expr) -> Expr:
-    r"""Return :math:`\int_0^\Lambda k^{d-1} (k^2 + m^2)^{-q} dk`, elementary for integer q.
+    r"""Return :math:`\int_0^\Lambda k^{d-1} (k^2 + m^2)^{-q} dk`.
+
+    Elementary for integer and half-integer q, and for any number q in even dimensions.
 
     Parameters
     ----------
@@ -45,6 +47,8 @@ def radial_power_integral(dim: int, exponent: Expr, mass: Expr, radius: Expr) ->
         m and Lambda.
     """
     q = sympy.sympify(exponent)
+    if not q.is_Integer and ((dim % 2 == 0 and q.is_number) or (2 * q).is_Integer):
+        return _root_integral(dim, q, mass, radius)
     if not q.is_Integer:
         half = sympy.Rational(dim, 2)
         series = sympy.hyper((q, half), (half + 1,), -(radius**2) / mass**2)
@@ -68,6 +72,22 @@ def radial_power_integral(dim: int, exponent: Expr, mass: Expr, radius: Expr) ->
         return sympy.atan(radius / mass) / mass
     last = radial_power_integral(1, q - 1, mass, radius)
     return (radius / (radius**2 + mass**2) ** (q - 1) + (2 * q - 3) * last) / (2 * (q - 1) * mass**2)
+
+
+def _root_integral(dim: int, q: Expr, mass: Expr, radius: Expr) -> Expr:
+    """Return the integral for a q that is no integer: half-integer, or any number in even dimensions."""
+    if dim > 2:
+        lower = _root_integral(dim - 2, q - 1, mass, radius)
+        return lower - mass**2 * _root_integral(dim - 2, q, mass, radius)
+    square = radius**2 + mass**2
+    if dim == 2:
+        return (square ** (1 - q) - mass ** (2 - 2 * q)) / (2 * (1 - q))
+    if q == sympy.S.Half:
+        return sympy.asinh(radius / mass)
+    if q > 0:
+        last = _root_integral(1, q - 1, mass, radius)
+        return (radius * square ** (1 - q) + (2 * q - 3) * last) / (2 * (q - 1) * mass**2)
+    return (2 * q * mass**2 * _root_integral(1, q + 1, mass, radius) - radius * square**-q) / (2 * q - 1)
 
 
 @cache

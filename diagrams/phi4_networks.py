@@ -9,11 +9,12 @@ import sympy
 from diagrams.architectures import check_dimension, scalar_net
 from diagrams.distributions import Distribution
 from diagrams.engineering import FieldDeformed, deform
-from diagrams.interactions import LocalInteraction
+from diagrams.interactions import Interaction, LocalInteraction
 from diagrams.momenta import radial_power_integral, sphere_area
 from diagrams.regions import Box, GaussianWeight, Region, exact_real
 from diagrams.symbols import symbol
 from diagrams.typing import Expr
+from diagrams.vector_interactions import VectorInteraction
 
 
 def phi4_net(
@@ -26,6 +27,8 @@ def phi4_net(
     weight: Any = None,
     alpha: Any = -1,
     readout: Distribution | None = None,
+    components: int = 1,
+    width: Any = None,
 ) -> FieldDeformed:
     r"""Return phi^4 theory as an ensemble of networks: the free scalar net, deformed by the interaction.
 
@@ -50,6 +53,12 @@ def phi4_net(
     readout : Distribution, optional
         Density of sqrt(N) times an output weight, by default a standard normal; its variance must be one for the
         propagator to be the one above.
+    components : int
+        Number n of components of the field: above one, O(n) theory with :math:`\frac{\lambda}{4!} (\phi_a\phi_a)^2`.
+        Components share momenta and phases and have independent output weights, so that the ensemble is O(n)
+        invariant at every width; what they share makes :math:`G_c^{(4)}` of two different components of order 1/N.
+    width : int, optional
+        Number of neurons; default the symbol N, which ``.at(N=...)`` replaces.
 
     Returns
     -------
@@ -70,6 +79,8 @@ def phi4_net(
     --------
     >>> phi4_net(input_dim=1, mass=1, cutoff=8, coupling=0.5, box=4.0)
     <FieldDeformed: scalar_net(input_dim=1) deformed by {4: 1/2} on Box(length=4)>
+    >>> phi4_net(mass=1, cutoff=8, coupling=0.5, box=4.0, components=2)
+    <FieldDeformed: scalar_net(input_dim=1, output_dim=2) deformed by {4: 1/2} on Box(length=4)>
     """
     if box is not None and weight is not None:
         raise ValueError(f"give either box (side {box!r}) or weight (Gaussian width {weight!r}), not both")
@@ -81,8 +92,12 @@ def phi4_net(
             "negative lambda and cannot be normalised"
         )
     m, top = _mass_and_cutoff(mass, cutoff)
-    net = scalar_net(input_dim=input_dim, mass=m, cutoff=top, alpha=alpha, readout=readout)
-    return deform(net, LocalInteraction({4: lam}, region=region))
+    options = {"input_dim": input_dim, "mass": m, "cutoff": top, "alpha": alpha, "readout": readout}
+    interaction: Interaction = LocalInteraction({4: lam}, region=region)
+    if components != 1:
+        interaction = VectorInteraction(components, {4: lam}, region=region)
+    net = deform(scalar_net(output_dim=components, **options), interaction)
+    return net if width is None else net.at(N=width)
 
 
 def cutoff_propagator(*, input_dim: int = 1, mass: Any = None, cutoff: Any = None, separation: Any = 0) -> Expr:

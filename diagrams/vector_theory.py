@@ -14,8 +14,9 @@ from typing import Any
 import sympy
 
 from diagrams.cumulants import pairings
+from diagrams.equations import equation_lines, mass_text, over_factorial
 from diagrams.graph import FeynmanGraph
-from diagrams.latex import equation_lines, expression_latex, plain_text
+from diagrams.latex import plain_text
 from diagrams.symbols import output_index, symbol
 from diagrams.theory import Action, local_action
 from diagrams.typing import Expr
@@ -65,7 +66,7 @@ class VectorAction(Action):
     def to_text(self) -> str:
         """Return S[phi] as readable text, with its notes."""
         terms = [f"{plain_text(s.as_expr())}/{n}! {_power(n, 'phi_a phi_a')}" for n, s in self.couplings]
-        head = f"S[phi] = ∫dx [ 1/2 (∇phi_a)^2 + 1/2 {self.mass}^2 phi_a phi_a + " + " + ".join(terms) + " ]"
+        head = f"S[phi] = ∫dx [ 1/2 (∇phi_a)^2 + {mass_text(self.mass)}phi_a phi_a + " + " + ".join(terms) + " ]"
         return "\n".join([f"{head}, a = 1 ... {self.components}", *(f"Note: {note}." for note in self.notes)])
 
     def __repr__(self) -> str:
@@ -75,9 +76,13 @@ class VectorAction(Action):
 
 @equation_lines.register(VectorAction)
 def _(obj: VectorAction, terms_per_line: int) -> list[str]:
-    square = r"\phi_a \phi_a"
-    terms = [rf"\frac{{{expression_latex(s.as_expr())}}}{{{n}!}} {_power(n, square)}" for n, s in obj.couplings]
+    terms = [f"{over_factorial(s.as_expr(), n)} {invariant_latex(n)}" for n, s in obj.couplings]
     return [rf"S[\phi] ={{}} & {obj.kinetic_latex} + \int d^dx\; {' + '.join(terms)}"]
+
+
+def invariant_latex(n: int) -> str:
+    """Return the O(n) invariant of n fields in LaTeX."""
+    return _power(n, r"\phi_a \phi_a")
 
 
 def _power(n: int, square: str) -> str:
@@ -91,6 +96,10 @@ def o_n_theory(
     mass: Any = None,
     expansion: Sequence[Any] | str | None = None,
     values: Mapping[Any, Any] | None = None,
+    cutoff: Any = None,
+    box: Any = None,
+    weight: Any = None,
+    input_dim: int | None = None,
 ) -> VectorAction:
     r"""Return the O(n) theory with the interaction :math:`\frac{\lambda}{4!} (\phi_a\phi_a)^2`, or others.
 
@@ -108,6 +117,10 @@ def o_n_theory(
         Default ``{4: "lambda"}``; ``g_2`` is a mass counterterm.
     mass, expansion, values
         As in :func:`~diagrams.theory.local_action`.
+    cutoff, box, weight, input_dim : optional
+        A momentum cutoff and the finite region where the field interacts, as in
+        :func:`~diagrams.finite_box.with_cutoff`: the theory of :func:`~diagrams.phi4_networks.phi4_net` with
+        ``components=n`` at infinite width, whose correlators have numbers. Default none, and no dimension.
 
     Returns
     -------
@@ -123,16 +136,20 @@ def o_n_theory(
     --------
     >>> o_n_theory().correlator(legs=2, order=1)[1]
     -(N_c + 2)*KroneckerDelta(a_1, a_2)*Integral(G(x_1, y_1)*G(x_2, y_1)*G(y_1, y_1), (y_1, -oo, oo))/6
+    >>> o_n_theory(2, {4: 0.5}, mass=1, cutoff=8, box=4).correlator(legs=2, order=1)
+    <Series: terms in 1, g_4 + O(g_4^2)>
     """
     n = symbol("N_c") if components is None else sympy.sympify(components)
     if isinstance(components, bool) or (n.is_number and not (n.is_Integer and n > 0)):
         raise ValueError(f"the number of components is a positive integer or a symbol, got {components!r}")
     given = {4: "lambda"} if couplings is None else couplings
+    region = {"cutoff": cutoff, "box": box, "weight": weight, "input_dim": input_dim}
     base = local_action(given, mass=mass, expansion=expansion, values=values)
     if odd := [k for k, _ in base.couplings if k % 2]:
         raise ValueError(f"an O(n) invariant action has even powers of the field only, got {odd}")
-    kinetic = rf"\frac{{1}}{{2}} \int d^dx \left[(\nabla\phi_a)^2 + {sympy.latex(base.mass**2)} \phi_a \phi_a\right]"
-    return VectorAction(
+    mass_term = "" if base.mass == 1 else sympy.latex(base.mass**2)
+    kinetic = rf"\frac{{1}}{{2}} \int d^dx \left[(\nabla\phi_a)^2 + {mass_term} \phi_a \phi_a\right]"
+    action = VectorAction(
         couplings=base.couplings,
         parameters=base.parameters,
         is_local=True,
@@ -142,6 +159,12 @@ def o_n_theory(
         values=base.values,
         components=n,
     )
+    if all(value is None for value in region.values()):
+        return action
+    from diagrams.vector_finite_box import cut_off  # it extends the LaTeX of actions, which needs this module
+
+    bare: Any = local_action(given, mass=mass, expansion=expansion, values=values, **region)
+    return cut_off(action, bare)
 
 
 @cache

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from numerics.falloff import FallOff, fall_off
     from numerics.fashion_grid import AccuracyGrid, GridSettings, accuracy_grid
     from numerics.fashion_mnist import load_fashion_mnist
+    from numerics.field_chains import sample_field
     from numerics.field_samples import FieldSamples
     from numerics.finite_box import CorrelatorValues, correlator_values
     from numerics.finite_width import interacting_values
@@ -65,6 +66,8 @@ if TYPE_CHECKING:
         tangent_kernel_symmetry,
     )
     from numerics.training import TrainingRun, train_ensemble
+    from numerics.vector_oscillator import o_n_oscillator_correlators
+    from numerics.vector_width import vector_first_order
     from numerics.vertex_amplitudes import vertex_amplitude
     from numerics.vertex_boxes import CubatureError, CutoffWarning, VertexIntegrals, vertex_integrals
     from numerics.violation_order import ViolationOrder, violation_order
@@ -135,6 +138,7 @@ __all__ = [
     "lower",
     "lower_derivatives",
     "naturalness",
+    "o_n_oscillator_correlators",
     "oscillator_correlators",
     "point_action",
     "published_inputs",
@@ -145,6 +149,7 @@ __all__ = [
     "register_function",
     "rg_flow",
     "run_couplings",
+    "sample_field",
     "sample_interacting",
     "sampled_tangent_kernels",
     "schwinger_dyson_test",
@@ -156,6 +161,7 @@ __all__ = [
     "train_ensemble",
     "training_claims",
     "usable_gpu",
+    "vector_first_order",
     "vertex_amplitude",
     "vertex_integral",
     "vertex_integrals",
@@ -177,6 +183,7 @@ _MODULES = {
     "falloff": ("FallOff", "fall_off"),
     "fashion_grid": ("AccuracyGrid", "GridSettings", "accuracy_grid"),
     "fashion_mnist": ("load_fashion_mnist",),
+    "field_chains": ("sample_field",),
     "field_samples": ("FieldSamples",),
     "finite_box": ("CorrelatorValues", "correlator_values"),
     "finite_width": ("interacting_values",),
@@ -211,6 +218,8 @@ _MODULES = {
         "tangent_kernel_symmetry",
     ),
     "training": ("TrainingRun", "train_ensemble"),
+    "vector_oscillator": ("o_n_oscillator_correlators",),
+    "vector_width": ("vector_first_order",),
     "vertex_amplitudes": ("vertex_amplitude",),
     "vertex_boxes": ("CubatureError", "CutoffWarning", "VertexIntegrals", "vertex_integrals"),
     "violation_order": ("ViolationOrder", "violation_order"),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import exp, log, pi, sqrt
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +66,7 @@ class Chains:
     ----------
     density : ScalarDensity
     state : tuple of arrays
-        z (n_chains, n), k (n_chains, dim, n) and c (n_chains, n); taken over and changed.
+        z (n_chains, n_fields n), k (n_chains, dim, n) and c (n_chains, n); taken over and changed.
     points : array (n_points, dim)
         Where fields are measured.
     seed : int
@@ -88,20 +89,18 @@ class Chains:
 
         Returns
         -------
-        fields : array (n_chains, count, n_points)
+        fields : array (n_chains, count, n_fields n_points)
         actions : array (n_chains, count)
             Delta S.
         accepted : array (n_chains, count, 3)
             Probability to accept, whether it was, and whether the energy was lost by more than 1000.
         parts : array (n_chains, count, n_parts)
         """
-        from numerics.kernels.scalar_chains import module
-
         shape = (self.n_chains, count)
-        fields, actions = np.empty((*shape, len(self.points))), np.empty(shape)
+        fields, actions = np.empty((*shape, self.density.n_fields * len(self.points))), np.empty(shape)
         accepted, parts = np.empty((*shape, 3)), np.empty((*shape, n_parts))
         factors, products = tables or (_NO_TABLES, _NO_TABLES)
-        module().run_chains(
+        self.density.kernels.run_chains(
             self.n_done, count, *self.state, *self.density.grid, tuning.step_size, tuning.n_leaps,
             np.array(tuning.speeds), self.density.radius, tuning.method == "hmc", *self._key, self.points,
             fields, actions, accepted, parts, factors, products,
@@ -109,8 +108,41 @@ class Chains:
         self.n_done += count
         return fields, actions, accepted, parts
 
+    def speeds(self, method: str) -> tuple[float, float]:
+        """Return the inverse square roots of the masses of momenta and of phases, where the chains are."""
+        return adapted_speeds(self.density, self.mean_square_gradients if method == "hmc" else None)
 
-def tuned(chains: Chains, method: str) -> Tuning:
+    def mean_square_gradients(self) -> tuple[float, float]:
+        """Return the mean squared slopes of the energy in momenta and in phases, over neurons and chains."""
+        z, k, c = self.state
+        grad = np.empty_like(z[0]), np.empty_like(k[0]), np.empty_like(c[0])
+        width, squares = self.density.width, np.zeros(2)
+        for chain in range(self.n_chains):
+            self.density.kernels.energy_and_gradient(z[chain], k[chain], c[chain], *self.density.grid, *grad)
+            squares += (grad[1][:, :width] ** 2).mean(), (grad[2][:width] ** 2).mean()
+        return float(squares[0]) / self.n_chains, float(squares[1]) / self.n_chains
+
+
+class Movable(Protocol):
+    """Chains, compiled or in array code."""
+
+    state: list[Floats]
+    n_done: int
+
+    @property
+    def n_chains(self) -> int:
+        """Number of chains."""
+
+    def run(
+        self, tuning: Tuning, count: int, *, n_parts: int = 0, tables: Sequence[NDArray[np.int64]] | None = None
+    ) -> tuple[Floats, Floats, Floats, Floats]:
+        """Move all chains and return what they met, see :meth:`Chains.run`."""
+
+    def speeds(self, method: str) -> tuple[float, float]:
+        """Return the inverse square roots of the masses of momenta and of phases."""
+
+
+def tuned(chains: Movable, method: str) -> Tuning:
     """Return masses, step size and number of steps that make effective samples cheapest; the chains warm up by it.
 
     Masses are the average squared gradients, plus the inverse variances of the free density, plus the square of the
@@ -121,7 +153,7 @@ def tuned(chains: Chains, method: str) -> Tuning:
     best: Tuning | None = None
     step = 0.5
     for n_leaps in LEAPS if method == "hmc" else (1,):
-        tuning = Tuning(method, step, n_leaps, _speeds(chains, method))
+        tuning = Tuning(method, step, n_leaps, chains.speeds(method))
         tuning = _with_step_size(chains, tuning)
         fields, actions, accepted, _ = chains.run(tuning, _JUDGED)
         independence = _independence(slow_quantities(fields, actions))
@@ -149,30 +181,29 @@ def _independence(values: Floats) -> float:
     return float(((1 - rho) / (1 + rho)).min())
 
 
-def _speeds(chains: Chains, method: str) -> tuple[float, float]:
-    from numerics.kernels.scalar_chains import module
+def adapted_speeds(density: ScalarDensity, gradients: Callable[[], tuple[float, float]] | None) -> tuple[float, float]:
+    """Return the inverse square roots of the masses of momenta and of phases.
 
-    density = chains.density
+    Parameters
+    ----------
+    density : ScalarDensity
+    gradients : callable, optional
+        Mean squared slopes of the energy in momenta and in phases; default: masses of the free density.
+    """
     free = density.radius / sqrt(density.input_dim + 2), pi / sqrt(3)
-    if method == "pcn":
+    if gradients is None:
         return free
-    width, squares = density.width, np.zeros(2)
-    z, k, c = chains.state
-    grad = np.empty_like(z[0]), np.empty_like(k[0]), np.empty_like(c[0])
-    for chain in range(chains.n_chains):
-        module().energy_and_gradient(z[chain], k[chain], c[chain], *density.grid, *grad)
-        squares += (grad[1][:, :width] ** 2).mean(), (grad[2][:width] ** 2).mean()
-    k_mass, c_mass = (1 / v**2 + s / chains.n_chains for v, s in zip(free, squares, strict=True))
+    k_mass, c_mass = (1 / v**2 + s for v, s in zip(free, gradients(), strict=True))
     # a step that turns the phases of all neurons by a radian leaves nothing of the field, small as each gradient is
     return 1 / sqrt(k_mass + density.mean_square_distance), 1 / sqrt(c_mass + 1)
 
 
-def _with_step_size(chains: Chains, tuning: Tuning) -> Tuning:
+def _with_step_size(chains: Movable, tuning: Tuning) -> Tuning:
     target = TARGETS[tuning.method]
     longest = _LONGEST / tuning.n_leaps
     for i in range(_ROUNDS):
         accepted = chains.run(tuning, _ROUND)[2][..., 0]
         change = 2.0 * (float(accepted.mean()) - target) / sqrt(1 + i / 2)
         step = min(exp(log(tuning.step_size) + change), longest)
-        tuning = replace(tuning, step_size=step, speeds=_speeds(chains, tuning.method))
+        tuning = replace(tuning, step_size=step, speeds=chains.speeds(tuning.method))
     return tuning

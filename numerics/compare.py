@@ -276,14 +276,15 @@ def _compare_series(series: CutoffSeries, measured: Estimate) -> Comparison:
     from numerics.finite_box import correlator_values, finite_theory
 
     theory, n = finite_theory(series), series.legs
-    if theory.input_dim != measured.points.shape[1] or measured.outputs.any():
+    n_outputs = int(measured.outputs.max()) + 1
+    if theory.input_dim != measured.points.shape[1] or int(theory.n_components) != n_outputs:
         raise ValueError(
-            f"the theory has input_dim={theory.input_dim} and one output, the measured points "
-            f"{measured.points.shape[1]} coordinates and {int(measured.outputs.max()) + 1} output(s)"
+            f"the theory has input_dim={theory.input_dim} and {theory.n_components} output(s), the measured points "
+            f"{measured.points.shape[1]} coordinates and {n_outputs} output(s)"
         )
     if n not in measured.orders:
         raise ValueError(f"a correlator of {n} points, but {max(measured.orders)} were measured: use max_points={n}")
-    found = correlator_values(series, measured.points)
+    found = correlator_values(series, measured.points[: len(measured.points) // n_outputs])
     predicted = found.values[tuple(measured.indices(n).T)]
     rest = " + ".join(f"O({series.power_text(key)})" for key in series.remainder_keys())
     label = f"{theory}, quadrature error {found.quadrature_error:.0e}" + (f", without {rest}" if rest else "")

@@ -16,6 +16,7 @@ from diagrams.deformed import DeformedArchitecture
 from diagrams.engineering import FieldDeformed
 from diagrams.interactions import BilocalInteraction, Interaction, LocalInteraction, total
 from diagrams.symbols import symbol
+from diagrams.vector_interactions import VectorInteraction
 from numerics.blocks import slices
 from numerics.broken import _log_density
 from numerics.field_functionals import FieldFunctional, check_positive, field_functional, highest_momentum
@@ -120,13 +121,15 @@ class FieldValues:
     def _evaluator(self, points: Floats, functional: FieldFunctional) -> Any:
         source = self._ensemble._source
         is_compiled = isinstance(source, Networks) and source.backend == "numba" and source.dtype == "float64"
+        is_compiled = is_compiled and not functional.powers
         if is_compiled and functional.forms is None:
             from numerics.kernels.field_integrals import FieldKernel
 
             assert isinstance(source, Networks)
             return _compiled(FieldKernel(source.model, points, functional, seed=source.seed), len(points))
         outputs = source.outputs(np.concatenate([points, functional.nodes]))
-        step = max(1, _NUMBERS // (LANES * functional.n_nodes)) * LANES
+        n_fields, n_places = source.n_outputs, len(points) + functional.n_nodes
+        step = max(1, _NUMBERS // (LANES * n_fields * functional.n_nodes)) * LANES
 
         def evaluate(places: Sequence[Place]) -> Iterator[tuple[Any, Floats]]:
             for block, start, count in places:
@@ -134,8 +137,9 @@ class FieldValues:
                 for first in range(start, start + count, step):
                     phi = outputs(block, first, min(step, start + count - first))
                     phi = np.asarray(phi.get() if hasattr(phi, "get") else phi)
-                    fields.append(phi[:, : len(points)])
-                    values.append(functional(phi[:, len(points) :].astype(np.float64)))
+                    split = phi.reshape(len(phi), n_fields, n_places)
+                    fields.append(split[:, :, : len(points)].reshape(len(phi), -1))
+                    values.append(functional(split[:, :, len(points) :].reshape(len(phi), -1).astype(np.float64)))
                 yield np.concatenate(fields), np.concatenate(values, axis=1)
 
         return evaluate
@@ -225,14 +229,15 @@ def _blocks(ensemble: Ensemble, evaluate: Any, progress: bool) -> Iterator[Any]:
 def reweighted(ensemble: Ensemble, points: Floats, *, max_points: int, progress: bool) -> Estimate:
     """Return the connected correlators of the deformed ensemble, see :meth:`Ensemble.connected_correlators`."""
     weighted = WeightedFields(ensemble, points)
-    sums = weighted_sums(_blocks(ensemble, weighted, progress), len(points), max_points)
+    n_fields = ensemble.n_outputs * len(points)
+    sums = weighted_sums(_blocks(ensemble, weighted, progress), n_fields, max_points)
     return reweighted_estimate(sums, points, weighted.attrs, str(ensemble.architecture))
 
 
 def samples(ensemble: Ensemble, points: Floats, places: Sequence[Place]) -> FieldSamples:
     """Return networks with weights, see :meth:`Ensemble.sample`."""
     weighted = WeightedFields(ensemble, points)
-    fields, logs = [np.empty((0, len(points)), dtype=ensemble.dtype)], [np.empty(0)]
+    fields, logs = [np.empty((0, ensemble.n_outputs * len(points)), dtype=ensemble.dtype)], [np.empty(0)]
     counts: dict[int, int] = {}
     for place, (phi, log_weights) in zip(places, weighted(places), strict=True):
         fields.append(phi)
@@ -280,7 +285,8 @@ def derivatives(
             yield phi, -found
 
     blocks = _blocks(ensemble, coefficients_of_log_density, progress)
-    sums = derivative_sums(blocks, len(points), max_points + order)
+    n_fields = ensemble.n_outputs * len(points)
+    sums = derivative_sums(blocks, n_fields, max_points + order)
     run: dict[str, Any] = {
         "n_nets": ensemble.n_nets,
         "method": "joint cumulants with the interaction",
@@ -289,8 +295,8 @@ def derivatives(
         "quadrature_nodes": values.functional.n_nodes,
         "quadrature_error": values.error,
     }
-    cumulants = {n: derivative_cumulants(sums, len(points), n, order) for n in range(1, max_points + 1)}
-    return Estimate.from_cumulants(cumulants, points, ensemble._attrs() | run)
+    cumulants = {n: derivative_cumulants(sums, n_fields, n, order) for n in range(1, max_points + 1)}
+    return Estimate.from_cumulants(cumulants, points, ensemble._attrs() | run, n_outputs=ensemble.n_outputs)
 
 
 def _derivative(interaction: Interaction, coupling: sympy.Symbol, order: int) -> Interaction:
@@ -301,11 +307,13 @@ def _derivative(interaction: Interaction, coupling: sympy.Symbol, order: int) ->
             return sympy.S.Zero
         return (expr.diff(coupling, order) / sympy.factorial(order)).xreplace({coupling: sympy.S.Zero})
 
-    terms: list[LocalInteraction | BilocalInteraction] = []
+    terms: list[Any] = []
     for term in interaction.terms:
         if coupling in term.region.free_symbols:
             raise ValueError(f"{coupling} is a length of {term.region}, not a coupling")
-        if isinstance(term, LocalInteraction):
+        if isinstance(term, VectorInteraction):
+            terms.append(term.with_couplings(coefficient))
+        elif isinstance(term, LocalInteraction):
             terms.append(LocalInteraction({n: coefficient(g) for n, g in term.couplings}, term.region))
         else:
             terms.append(BilocalInteraction(coefficient(term.kernel), term.region))
@@ -313,5 +321,5 @@ def _derivative(interaction: Interaction, coupling: sympy.Symbol, order: int) ->
 
 
 def _is_zero(interaction: Interaction) -> bool:
-    local = all(g == 0 for t in interaction.local for _, g in t.couplings)
+    local = all(g == 0 for t in interaction.terms for _, g in getattr(t, "couplings", ()))
     return local and all(t.kernel == 0 for t in interaction.bilocal)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import factorial
+from math import factorial, prod
 
 import numpy as np
 import sympy
@@ -15,9 +15,11 @@ from diagrams.features import CosFeature
 from diagrams.interactions import BilocalInteraction, Interaction, LocalInteraction
 from diagrams.scalar_feature import ScalarFeature
 from diagrams.symbols import coordinates
+from diagrams.vector_interactions import VectorInteraction
 from numerics.quadrature_grids import Grid, region_grid
 
 Floats = NDArray[np.float64]
+Powers = tuple[tuple[int, ...], ...]
 
 _COS_REACH = 6.0  # standard deviations of a Gaussian momentum that quadrature resolves
 _POSITIVE = -1e-9  # relative; below it an eigenvalue of a bilocal term is negative
@@ -35,11 +37,15 @@ class FieldFunctional:
         C.
     forms : array (n_values, n_nodes, n_nodes) or None
         B, None if there is no bilocal term.
+    powers : tuple of tuples of int
+        For several fields the powers of each in the monomials that C multiplies; default: one field, all powers.
     """
 
     grids: tuple[Grid, ...]
     table: Floats
     forms: Floats | None
+
+    powers: Powers = ()
 
     @property
     def nodes(self) -> Floats:
@@ -52,8 +58,17 @@ class FieldFunctional:
         return self.table.shape[1]
 
     def __call__(self, phi: Floats) -> Floats:
-        """Return the values, shape (n_values, count), of fields at the nodes, shape (count, n_nodes)."""
+        """Return the values, shape (n_values, count), of fields at the nodes.
+
+        The fields have shape (count, n_nodes), several fields (count, n_fields * n_nodes), one after the other.
+        """
         result = np.zeros((len(self.table), len(phi)))
+        if self.powers:
+            fields = np.split(phi, len(self.powers[0]), axis=1)
+            for j, exponents in enumerate(self.powers):
+                factors = (f**n for f, n in zip(fields, exponents, strict=True) if n)
+                result += self.table[:, :, j] @ prod(factors, start=np.ones_like(fields[0])).T
+            return result
         power = np.ones_like(phi)
         for n in range(self.table.shape[2]):
             result += self.table[:, :, n] @ power.T
@@ -84,6 +99,8 @@ def field_functional(
     ValueError
         If there would be too many nodes, or a bilocal term without a local one on its region is negative.
     """
+    if any(isinstance(t, VectorInteraction) for i in interactions for t in i.terms):
+        return _of_several_fields(interactions, dim, momentum, refinement)
     degrees = {n for i in interactions for t in i.local for n, _ in t.couplings}
     top = max(degrees, default=0)
     regions = dict.fromkeys(t.region for i in interactions for t in i.terms)
@@ -106,6 +123,25 @@ def field_functional(
             part = place[term.region]
             forms[t, part, part] += _form(term, grids[term.region], dim)
     return FieldFunctional(tuple(grids.values()), table, forms)
+
+
+def _of_several_fields(
+    interactions: Sequence[Interaction], dim: int, momentum: float | None, refinement: float
+) -> FieldFunctional:
+    powers = tuple(sorted({p for i in interactions for t in i.terms for p in t.monomials}))
+    top = max(map(sum, powers))
+    regions = dict.fromkeys(t.region for i in interactions for t in i.terms)
+    wave = None if momentum is None else momentum * max(top, 2)
+    grids = {r: region_grid(r, dim, wavenumber=wave, refinement=refinement) for r in regions}
+    ends = np.cumsum([0, *(g.n_nodes for g in grids.values())])
+    place = {region: slice(a, b) for region, a, b in zip(grids, ends[:-1], ends[1:], strict=True)}
+    table = np.zeros((len(interactions), int(ends[-1]), len(powers)))
+    for t, interaction in enumerate(interactions):
+        for term in interaction.terms:
+            for exponents, c in term.monomials.items():
+                weights = grids[term.region].weights.ravel()
+                table[t, place[term.region], powers.index(exponents)] += float(c) * weights
+    return FieldFunctional(tuple(grids.values()), table, None, powers)
 
 
 def highest_momentum(architecture: object) -> float | None:

@@ -20,6 +20,7 @@ from diagrams.finite_box import CutoffAction, CutoffSeries
 from diagrams.graph import FeynmanGraph
 from diagrams.rules import Contraction
 from diagrams.series import Exponents
+from diagrams.vector_theory import VectorAction, index_pairings
 from numerics.contract import contract
 from numerics.node_sums import GridLines, grid_amplitude
 from numerics.points import as_points
@@ -41,7 +42,8 @@ class CorrelatorValues:
     ----------
     points : array (n_points, input_dim)
     orders : mapping from exponents to array
-        The contribution of each order, couplings included, shape ``(n_points,) * n``.
+        The contribution of each order, couplings included, shape ``(n_points,) * n``. For a field of several
+        components an axis has all points of the first component, then those of the second.
     quadrature_error : float
         Largest change of any value when the quadrature nodes are made denser.
     n_nodes : int
@@ -55,7 +57,7 @@ class CorrelatorValues:
 
     @property
     def values(self) -> Floats:
-        """The sum of all orders, shape ``(n_points,) * n``."""
+        """The sum of all orders, shape as each of :attr:`orders`."""
         return np.asarray(sum(self.orders.values()))
 
     def through(self, order: int) -> Floats:
@@ -169,8 +171,26 @@ def _on_grid(series: CutoffSeries, theory: CutoffAction, points: Floats, grid: G
             constant = product_terms(rules.constants(graph), order)[key] if graph.n_vertices else 1
             factor = number * float(sympy.sympify(constant)) / graph.symmetry_factor
             part = factor * tensors.contracted(bare.contraction(graph), graph)
+            if isinstance(theory, VectorAction):
+                part = _with_components(part, index_pairings(graph), int(theory.components))
             found[key] = found[key] + part if key in found else part
-    return found or {(0,) * len(series.parameters): np.zeros((len(points),) * series.legs)}
+    size = len(points) * int(theory.n_components)
+    return found or {(0,) * len(series.parameters): np.zeros((size,) * series.legs)}
+
+
+def _with_components(value: Floats, pairings: Mapping[Any, Mapping[int, Any]], components: int) -> Floats:
+    """Return the value of a diagram for all components of its legs, from that of one field."""
+    legs = value.ndim
+    indices = np.zeros((components,) * legs)
+    for pairing, powers in pairings.items():
+        weight = sum(float(w) * components**n_loops for n_loops, w in powers.items())
+        term = np.asarray(weight)
+        for _ in pairing:
+            term = np.multiply.outer(term, np.eye(components))
+        indices += term.transpose(np.argsort([leg for pair in pairing for leg in pair]))
+    outer = np.multiply.outer(indices, value)  # components of all legs, then their points
+    order = [axis for leg in range(legs) for axis in (leg, legs + leg)]
+    return np.asarray(outer.transpose(order).reshape((components * value.shape[0],) * legs))
 
 
 class _Lines:

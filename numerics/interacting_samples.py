@@ -14,14 +14,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from tqdm import tqdm
 
 from diagrams.engineering import FieldDeformed
-from numerics.chain_tuning import NETWORK_COST, Chains, Tuning, slow_quantities, tuned
-from numerics.checkpoint import SECONDS, Checkpoint
+from numerics.backends import require_backend
+from numerics.chain_tuning import Tuning, slow_quantities
+from numerics.checkpoint import SECONDS
 from numerics.ensemble import Ensemble, _seed_number
 from numerics.estimators import Cumulants, monomial_sums, n_monomials
-from numerics.parts import ConditionalFields, conditional_moments
 from numerics.points import as_points
 from numerics.results import Estimate
 from numerics.reweighting import MIN_EFFECTIVE_SAMPLES, weighted_sums
@@ -32,14 +31,13 @@ Floats = NDArray[np.float64]
 ESTIMATORS = ("combined", "parts", "plain")
 METHODS = ("auto", "hmc", "pcn", "reweighting")
 MAX_R_HAT = 1.01
-_PILOT = 1024  # networks without the interaction from which chains start
-_PREFERENCE = 0.8
-_CHAIN_COSTS = ("hmc_cost", "pcn_cost")
-_CHUNK = 100  # trajectories between two looks at the clock
+PILOT = 1024  # networks without the interaction from which chains start
 _BLOCK = 10.0  # autocorrelation times in a block
 _MIN_BLOCKS = 20
 _TAIL = (0.05, 0.95)
-_HIGHEST = 4  # points of the conditional moments that are kept
+_WORTH = 2.0  # in variance, what a combination must gain over plain averages, which have no heavy tails
+_FOLDS = 8  # of blocks, for the share of two estimators in their combination
+HIGHEST = 4  # points of the conditional moments that are kept
 
 
 class NotConvergedError(ArithmeticError):
@@ -67,11 +65,12 @@ class InteractingSamples:
     Parameters
     ----------
     points : array (n_points, input_dim)
-    fields : array (n_chains, n_draws, n_points)
+    fields : array (n_chains, n_draws, n_fields * n_points)
+        All points of the first component, then of the second.
     actions : array (n_chains, n_draws)
         Delta S.
     moments : array (n_chains, n_draws, n_monomials)
-        Conditional moments of degree 1 to 4, see :mod:`numerics.parts`.
+        Conditional moments of degree 1 to 4, see :mod:`numerics.parts`; none of them for several fields or array code.
     log_weights : array (n_chains, n_draws)
         Zero for chains.
     tuning : Tuning or None
@@ -90,6 +89,11 @@ class InteractingSamples:
     tuning: Tuning | None
     label: str
     attrs: Mapping[str, Any]
+
+    @property
+    def n_fields(self) -> int:
+        """Components of the field."""
+        return self.fields.shape[2] // len(self.points)
 
     @property
     def method(self) -> str:
@@ -133,7 +137,8 @@ class InteractingSamples:
             Highest order, 1 to 4.
         estimator : {"combined", "parts", "plain"}
             Averages of conditional moments (:mod:`numerics.parts`), of products of fields, or of that combination of
-            both, component by component, that has the smallest error.
+            both, component by component, that has the smallest error; several fields and array code have plain
+            averages only, and those are their "combined" ones.
 
         Returns
         -------
@@ -151,14 +156,22 @@ class InteractingSamples:
             raise ValueError(f"estimator must be one of {', '.join(map(repr, ESTIMATORS))}, got {estimator!r}")
         if isinstance(max_points, bool) or not isinstance(max_points, int) or not 1 <= max_points <= 4:
             raise ValueError(f"max_points must be an integer from 1 to 4, got {max_points!r}")
+        if not self.moments.shape[2]:
+            if estimator == "parts":
+                raise ValueError(
+                    "conditional moments are measured by compiled chains of a field of one component: use "
+                    "estimator='plain'"
+                )
+            estimator = "plain"
         found, n_blocks = {}, 0
         for name in ("parts", "plain") if estimator == "combined" else (estimator,):
             values, monomials = (self.moments, _moments) if name == "parts" else (self.fields, _plain)
-            sums = weighted_sums(self._blocks(values), len(self.points), max_points, monomials=monomials)
+            sums = weighted_sums(self._blocks(values), self.fields.shape[2], max_points, monomials=monomials)
             found[name], n_blocks = [sums.cumulants(n) for n in range(1, max_points + 1)], len(sums.counts)
         best = found[estimator] if estimator in found else list(map(_combined, found["parts"], found["plain"]))
         run = {"n_nets": self.actions.size, "estimator": estimator, **self.diagnostics, "method": self.method}
-        estimate = Estimate.from_cumulants(dict(enumerate(best, start=1)), self.points, {**self.attrs, **run})
+        orders = dict(enumerate(best, start=1))
+        estimate = Estimate.from_cumulants(orders, self.points, {**self.attrs, **run}, n_outputs=self.n_fields)
         self._check(estimate, n_blocks)
         return estimate
 
@@ -206,7 +219,7 @@ class InteractingSamples:
 
 
 def _moments(values: Any, max_points: int, weight: Floats) -> Floats:
-    n_points = next(n for n in range(1, values.shape[1] + 1) if n_monomials(n, _HIGHEST) == values.shape[1])
+    n_points = next(n for n in range(1, values.shape[1] + 1) if n_monomials(n, HIGHEST) == values.shape[1])
     return np.asarray(values[:, : n_monomials(n_points, max_points)].T @ weight)
 
 
@@ -215,11 +228,23 @@ def _plain(values: Any, max_points: int, weight: Floats) -> Floats:
 
 
 def _combined(a: Cumulants, b: Cumulants) -> Cumulants:
-    """Return a with as much of b - a, whose average vanishes, as makes its error smallest."""
-    difference = b.deviations - a.deviations
-    square = np.maximum((difference**2).sum(axis=0), np.finfo(float).tiny)
-    share = -(a.deviations * difference).sum(axis=0) / square
-    return Cumulants(a.indices, a.values + share * (b.values - a.values), a.deviations + share * difference)
+    """Return a with as much of b - a, whose average vanishes, as makes its error smallest; b where little is gained.
+
+    The share for the blocks of a fold is that of the other folds: conditional moments have heavy tails at strong
+    coupling, and a share fitted to the block that outweighs the others would hide its error.
+    """
+    difference, n_blocks = b.deviations - a.deviations, len(a.deviations)
+    fold = np.arange(n_blocks) * _FOLDS // n_blocks
+    products, squares = a.deviations * difference, difference**2
+    shares = np.empty_like(difference)
+    for f in range(_FOLDS):
+        inside = fold == f
+        square = np.maximum(squares[~inside].sum(axis=0), np.finfo(float).tiny)
+        shares[inside] = -products[~inside].sum(axis=0) / square
+    values = a.values + shares.mean(axis=0) * (b.values - a.values)
+    deviations = a.deviations + shares * difference
+    is_plain = (b.deviations**2).sum(axis=0) <= _WORTH * (deviations**2).sum(axis=0)
+    return Cumulants(a.indices, np.where(is_plain, b.values, values), np.where(is_plain, b.deviations, deviations))
 
 
 def sample_interacting(
@@ -234,6 +259,7 @@ def sample_interacting(
     progress: bool = False,
     checkpoint: str | Path | None = None,
     checkpoint_seconds: float = SECONDS,
+    backend: str = "numba",
 ) -> InteractingSamples:
     r"""Return networks of a deformed free scalar net, weak or strong the interaction.
 
@@ -263,6 +289,9 @@ def sample_interacting(
         File that keeps the chains; the same call goes on from there, with the same result to the last bit.
     checkpoint_seconds : float
         Time between two writes.
+    backend : {"numba", "numpy", "cupy"}
+        Compiled chains on the CPU, or the same chains in array code (:mod:`numerics.array_chains`), on a GPU for cupy:
+        many chains at once, without conditional moments and, with ``method="auto"``, without independent networks.
 
     Returns
     -------
@@ -274,6 +303,8 @@ def sample_interacting(
         For a net without such a density, or an argument out of range.
     CheckpointError
         If the file is damaged, or belongs to another run.
+    ImportError, RuntimeError
+        If the backend is not available here.
 
     Examples
     --------
@@ -289,11 +320,18 @@ def sample_interacting(
     for name, value, low in (("n_chains", n_chains, 4), ("n_draws", n_draws, 20), ("warmup", warmup, 0)):
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:
             raise ValueError(f"{name} must be an integer >= {low}, got {value!r}")
+    if require_backend(backend) != "numba" and method == "reweighting":
+        raise ValueError(
+            f"independent networks are drawn by the compiled kernel here: use backend='numba', or Ensemble(net, "
+            f"n_nets=..., backend={backend!r}).connected_correlators(x)"
+        )
     number = _seed_number(seed)
-    ensemble = Ensemble(net, n_nets=max(_PILOT, n_chains * n_draws), seed=number)
+    ensemble = Ensemble(net, n_nets=max(PILOT, n_chains * n_draws), seed=number)
     density = ScalarDensity.of(ensemble)
     points = as_points(x, net.input_dim)
-    sampler = _Sampler(density, points, int(n_chains), int(n_draws), int(warmup), number, progress)
+    from numerics.chain_runs import ChainRun  # it needs this module
+
+    sampler = ChainRun(density, points, int(n_chains), int(n_draws), int(warmup), number, progress, backend)
     if method == "auto":
         method = sampler.choose()
     if method == "reweighting":
@@ -301,169 +339,3 @@ def sample_interacting(
             raise ValueError("checkpoint= keeps chains; independent networks are drawn again in no time")
         return sampler.reweighted()
     return sampler.chains(method, checkpoint, checkpoint_seconds)
-
-
-class _Sampler:
-    """One request: the pilot run, then chains or weighted networks."""
-
-    def __init__(
-        self,
-        density: ScalarDensity,
-        points: Floats,
-        n_chains: int,
-        n_draws: int,
-        warmup: int,
-        seed: int,
-        progress: bool,
-    ) -> None:
-        self.density, self.points, self.seed, self.progress = density, points, seed, progress
-        self.n_chains, self.n_draws, self.warmup = n_chains, n_draws, warmup
-        self._measure = ConditionalFields(density, points, _HIGHEST)
-        self._label = str(density.ensemble.architecture)
-        self._costs: dict[str, float] = {}
-        self._ready: dict[str, tuple[Chains, Tuning]] = {}
-
-    def choose(self) -> str:
-        """Return the cheapest method of a pilot run."""
-        _, actions, _ = self._pilot
-        weights = np.exp(actions.min() - actions)
-        share = float(weights.sum() ** 2 / (weights**2).sum()) / len(weights)
-        self._costs["reweighting_cost"] = NETWORK_COST / share
-        for method in ("hmc", "pcn"):
-            tuning = self._tuned(method)[1]
-            self._costs[f"{method}_cost"] = tuning.cost
-        # independent networks need no trust in convergence: chains must be clearly cheaper
-        best = min(self._costs, key=lambda name: self._costs[name] * (1.0 if name in _CHAIN_COSTS else _PREFERENCE))
-        return best.removesuffix("_cost")
-
-    @cached_property
-    def _pilot(self) -> tuple[tuple[Floats, Floats, Floats], Floats, Floats]:
-        """Parameters and interaction of independent networks, and random numbers to choose from them."""
-        places, left = [], _PILOT
-        for block in self.density.ensemble.blocks:
-            places.append((block.index, 0, min(left, block.n_nets)))
-            left -= places[-1][2]
-            if left == 0:
-                break
-        parts = [self.density.draw(place) for place in places]
-        states = tuple(np.concatenate([p[i] for p in parts]) for i in range(3))
-        actions = np.concatenate([self._measure(place)[1] for place in places])
-        return (states[0], states[1], states[2]), actions, np.random.default_rng(self.seed).random(self.n_chains)
-
-    def _tuned(self, method: str) -> tuple[Chains, Tuning]:
-        if method not in self._ready:
-            states, actions, heights = self._pilot
-            cumulative = np.cumsum(np.exp(actions.min() - actions))
-            chosen = np.minimum(np.searchsorted(cumulative, heights * cumulative[-1]), len(actions) - 1)
-            chains = Chains(self.density, [a[chosen].copy() for a in states], self.points, self.seed)
-            self._ready[method] = chains, tuned(chains, method)
-        return self._ready[method]
-
-    def chains(self, method: str, checkpoint: str | Path | None, seconds: float) -> InteractingSamples:
-        """Return the samples of chains."""
-        chains, tuning = self._tuned(method)
-        if self.warmup:
-            chains.run(tuning, self.warmup)
-        counts = [min(_CHUNK, self.n_draws - a) for a in range(0, self.n_draws, _CHUNK)]
-        file = self._file(checkpoint, seconds, tuning, len(counts)) if checkpoint is not None else None
-        found: list[tuple[Floats, Floats, Floats, Floats]] = []
-        try:
-            with tqdm(total=self.n_draws, disable=not self.progress, unit="traj") as bar:
-                for i, count in enumerate(counts):
-                    found.append(self._chunk(chains, tuning, count, i, file))
-                    bar.update(count)
-        finally:
-            if file is not None:
-                file.write()
-        fields, actions, accepted, moments = (np.concatenate([f[j] for f in found], axis=1) for j in range(4))
-        run = {"acceptance": float(accepted[..., 1].mean()), "divergences": int(accepted[..., 2].sum())}
-        zero = np.zeros_like(actions)
-        return InteractingSamples(
-            self.points, fields, actions, moments, zero, tuning, self._label, {**self._attrs(), **run}
-        )
-
-    def _chunk(
-        self, chains: Chains, tuning: Tuning, count: int, i: int, file: Checkpoint | None
-    ) -> tuple[Floats, Floats, Floats, Floats]:
-        if file is not None and file.done[i]:
-            return _unpacked(file.rows[i], chains, count, self._shapes(count))
-        fields, actions, accepted, parts = chains.run(
-            tuning, count, n_parts=self._measure.n_parts, tables=self._measure.tables
-        )
-        flat = conditional_moments(parts.reshape(-1, parts.shape[2]), len(self.points), _HIGHEST).T
-        found = fields, actions, accepted, np.ascontiguousarray(flat.reshape(self.n_chains, count, -1))
-        if file is not None:
-            row = np.zeros(file.rows.shape[1])
-            numbers = np.concatenate([a.ravel() for a in (*chains.state, *found)])
-            row[: len(numbers)] = numbers
-            file.add(i, row[None])
-        return found
-
-    def _shapes(self, count: int) -> list[tuple[int, ...]]:
-        n = self._measure.n_parts - len(self.points) * (len(self.points) + 1) // 2
-        shape = (self.n_chains, count)
-        return [(*shape, len(self.points)), shape, (*shape, 3), (*shape, n)]
-
-    def _file(self, path: str | Path, seconds: float, tuning: Tuning, n_chunks: int) -> Checkpoint:
-        definition = {
-            "ensemble": self._label,
-            "chains": f"{tuning!r}, {self.n_chains} x {self.n_draws} after {self.warmup}, seed {self.seed}",
-            "points": self.points.tolist(),
-            **{k: str(v) for k, v in self._attrs().items() if k in ("versions", "quadrature_nodes")},
-        }
-        count = min(_CHUNK, self.n_draws)
-        columns = sum(a.size for a in self._tuned(tuning.method)[0].state)
-        columns += sum(int(np.prod(s)) for s in self._shapes(count))
-        return Checkpoint(path, definition, (n_chunks, columns), seconds=seconds)
-
-    def reweighted(self) -> InteractingSamples:
-        """Return independent networks with their weights."""
-        wanted = self.n_chains * self.n_draws
-        found, left = [], wanted
-        with tqdm(total=wanted, disable=not self.progress, unit="net") as bar:
-            for block in self.density.ensemble.blocks:
-                if left <= 0:
-                    break
-                count = min(left, block.n_nets)
-                fields, actions, parts = self._measure((block.index, 0, count))
-                found.append((fields, actions, parts))
-                left -= count
-                bar.update(count)
-        fields, actions, parts = (np.concatenate([f[j] for f in found]) for j in range(3))
-        moments = conditional_moments(parts, len(self.points), _HIGHEST).T
-        shape = (self.n_chains, self.n_draws)
-        return InteractingSamples(
-            self.points,
-            fields.reshape(*shape, -1),
-            actions.reshape(shape),
-            np.ascontiguousarray(moments).reshape(*shape, -1),
-            -actions.reshape(shape),
-            None,
-            self._label,
-            self._attrs(),
-        )
-
-    def _attrs(self) -> dict[str, Any]:
-        return {
-            **self.density.ensemble._attrs(),
-            "quadrature_nodes": int(self.density.table.shape[0] * self.density.table.shape[1]),
-            "quadrature_error": self.density.quadrature_error,
-            **self._costs,
-        }
-
-
-def _unpacked(
-    row: Floats, chains: Chains, count: int, shapes: list[tuple[int, ...]]
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Put chains where they were after a chunk, and return what they had met in it."""
-    at, found = 0, []
-    for i, shape in enumerate([*(a.shape for a in chains.state), *shapes]):
-        size = int(np.prod(shape))
-        part = row[at : at + size].reshape(shape).copy()
-        at += size
-        if i < len(chains.state):
-            chains.state[i] = part
-        else:
-            found.append(part)
-    chains.n_done += count
-    return found[0], found[1], found[2], found[3]

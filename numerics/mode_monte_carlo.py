@@ -194,22 +194,22 @@ class _Sampler:
         # there are more modes than places: eigenvectors of the covariance leave only the directions that matter
         values, vectors = np.linalg.eigh(waves @ waves.T)
         kept = values > _RANK_CUT * values[-1]
-        self._root = vectors[:, kept] * np.sqrt(values[kept])
-        self._n_points = len(points)
+        self.root = vectors[:, kept] * np.sqrt(values[kept])
+        self.n_points = len(points)
 
     @property
     def rank(self) -> int:
         """Number of independent directions."""
-        return int(self._root.shape[1])
+        return int(self.root.shape[1])
 
     def draw(self, net: FieldDeformed, rng: np.random.Generator, count: int) -> tuple[Floats, Floats]:
         """Return fields at the points (count, n_points) and log weights (count,)."""
         fields, logs = [], []
-        step = max(1, _MAX_NUMBERS // len(self._root))
+        step = max(1, _MAX_NUMBERS // len(self.root))
         for start in range(0, count, step):
-            phi = rng.standard_normal((min(step, count - start), self.rank)) @ self._root.T
-            fields.append(phi[:, : self._n_points].copy())
-            logs.append(-_interaction(net, phi[:, self._n_points :], self.weights))
+            phi = rng.standard_normal((min(step, count - start), self.rank)) @ self.root.T
+            fields.append(phi[:, : self.n_points].copy())
+            logs.append(-_interaction(net, phi[:, self.n_points :], self.weights))
         return np.concatenate(fields), np.concatenate(logs)
 
 

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil, factorial, pi
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -131,9 +131,9 @@ def oscillator_correlators(
     0.5
     """
     points = as_points(x, 1)
-    m, couplings, region = _checked(mass, coupling, box, weight, cutoff, max_points)
+    m, couplings, region = checked_oscillator(mass, coupling, box, weight, cutoff, max_points)
     system = _System(m, couplings, region, None if cutoff is None else float(cutoff), _FIRST_STATES)
-    cumulants, errors, n_states = _converged(system, points, max_points, tolerance)
+    cumulants, errors, n_states = converged(system, points, max_points, tolerance)
     zero = {n: np.zeros_like(values) for n, values in cumulants.items()}
     corrections = zero
     if cutoff is not None and any(couplings.values()):
@@ -160,9 +160,10 @@ def ground_state_energies(
     return np.asarray(energies + mass / 2, dtype=np.float64)
 
 
-def _checked(
+def checked_oscillator(
     mass: Any, coupling: Any, box: Any, weight: Any, cutoff: Any, max_points: Any
 ) -> tuple[float, dict[int, float], Region]:
+    """Return the mass, the couplings and the region of an oscillator; raise ValueError if a value is out of range."""
     if (box is None) == (weight is None):
         raise ValueError(f"give either box (a side) or weight (a Gaussian width), got box={box!r}, weight={weight!r}")
     region: Region = GaussianWeight(weight) if box is None else Box(box)
@@ -212,11 +213,20 @@ class _System:
             total += polynomial.get(n, 0.0) / factorial(n) * power
         return total[: self.n_states, : self.n_states]
 
+    def cumulants(self, points: Floats, max_points: int, factor: int | None) -> dict[int, Floats]:
+        """Return connected correlators on unique index tuples, with ``factor`` times the fewest time slices."""
+        return _cumulants(evolution(self, factor), self, points, max_points)
+
 
 def _position(mass: float, size: int) -> Floats:
     lowering = np.diag(np.sqrt(np.arange(1.0, size)), 1)
     position: Floats = (lowering + lowering.T) / np.sqrt(2 * mass)
     return position
+
+
+def tadpole_shift(mass: float, cutoff: float) -> float:
+    """Return by how much the cutoff lowers G(0)."""
+    return 1 / (2 * mass) - float(np.arctan(cutoff / mass)) / (pi * mass)
 
 
 def matched_couplings(couplings: Mapping[int, float], mass: float, cutoff: float | None) -> dict[int, float]:
@@ -230,7 +240,7 @@ def matched_couplings(couplings: Mapping[int, float], mass: float, cutoff: float
     """
     if cutoff is None:
         return {n: g for n, g in couplings.items() if g}
-    delta = 1 / (2 * mass) - float(np.arctan(cutoff / mass)) / (pi * mass)
+    delta = tadpole_shift(mass, cutoff)
     found: dict[int, float] = {}
     for n, g in couplings.items():
         for k in range(n // 2 + 1):
@@ -239,14 +249,14 @@ def matched_couplings(couplings: Mapping[int, float], mass: float, cutoff: float
     return found
 
 
-def _converged(
-    system: _System, points: Floats, max_points: int, tolerance: float
+def converged(
+    system: Any, points: Floats, max_points: int, tolerance: float
 ) -> tuple[dict[int, Floats], dict[int, Floats], int]:
     """Return the cumulants without what the cutoff does to the free propagator, their errors, and the states used."""
-    coarse = _sliced(system, points, max_points, tolerance)
+    coarse = sliced(system, points, max_points, tolerance)
     while True:
         denser = replace(system, n_states=2 * system.n_states)
-        fine = _sliced(denser, points, max_points, tolerance)
+        fine = sliced(denser, points, max_points, tolerance)
         errors = {n: np.abs(fine[0][n] - coarse[0][n]) + fine[1][n] for n in fine[0]}
         worst = max(float(e.max(initial=0.0)) for e in errors.values())
         if worst <= tolerance:
@@ -259,19 +269,18 @@ def _converged(
         system, coarse = denser, fine
 
 
-def _sliced(
-    system: _System, points: Floats, max_points: int, tolerance: float
+def sliced(
+    system: Any, points: Floats, max_points: int, tolerance: float
 ) -> tuple[dict[int, Floats], dict[int, Floats]]:
     """Return the cumulants of a number of states, and their errors in the slicing of time (none in a box)."""
     if isinstance(system.region, Box):
-        values = _cumulants(_box_evolution(system), system, points, max_points)
+        values = system.cumulants(points, max_points, None)
         return values, {n: np.zeros_like(v) for n, v in values.items()}
-    raw = [_cumulants(_slice_evolution(system, 1), system, points, max_points)]
-    raw.append(_cumulants(_slice_evolution(system, 2), system, points, max_points))
+    raw = [system.cumulants(points, max_points, 1), system.cumulants(points, max_points, 2)]
     best, factor = _extrapolated(raw), 2
     while True:
         factor *= 2
-        raw = [raw[-1], _cumulants(_slice_evolution(system, factor), system, points, max_points)]
+        raw = [raw[-1], system.cumulants(points, max_points, factor)]
         finer = _extrapolated(raw)
         errors = {n: np.abs(finer[n] - best[n]) for n in finer}
         if max(float(e.max(initial=0.0)) for e in errors.values()) <= tolerance / 2:
@@ -292,10 +301,34 @@ def _extrapolated(pair: Sequence[dict[int, Floats]]) -> dict[int, Floats]:
 Evolution = Callable[[float, float, Floats], Floats]  # from time a to b, of a state
 
 
-def _box_evolution(system: _System) -> Evolution:
+class Hamiltonian(Protocol):
+    """Matrices of the free part and of the interaction, and the region where the latter acts."""
+
+    @property
+    def region(self) -> Region:
+        """The weight of the interaction."""
+
+    @property
+    def free(self) -> Floats:
+        """H_0 less the energy of its ground state."""
+
+    @property
+    def potential(self) -> Floats:
+        """The interaction where its weight is one."""
+
+
+def evolution(system: Hamiltonian, factor: int | None, zero: float | None = None) -> Evolution:
+    """Return the evolution of states, in a box exactly (no factor), else in ``factor`` times the fewest slices.
+
+    ``zero`` is the energy that is taken off in a box, default that of the ground state.
+    """
+    return _box_evolution(system, zero) if factor is None else _slice_evolution(system, factor)
+
+
+def _box_evolution(system: Hamiltonian, zero: float | None) -> Evolution:
     half = float(system.region.length) / 2  # type: ignore[attr-defined]
     energies, vectors = np.linalg.eigh(system.free + system.potential)
-    energies = energies - energies[0]
+    energies = energies - (energies[0] if zero is None else zero)
     free = np.diag(system.free)
 
     def evolve(a: float, b: float, state: Floats) -> Floats:
@@ -315,7 +348,7 @@ def _box_evolution(system: _System) -> Evolution:
     return evolve
 
 
-def _slice_evolution(system: _System, factor: int) -> Evolution:
+def _slice_evolution(system: Hamiltonian, factor: int) -> Evolution:
     width = float(system.region.length)  # type: ignore[attr-defined]
     strengths, vectors = np.linalg.eigh(system.potential)
     free = np.diag(system.free)
@@ -333,7 +366,8 @@ def _slice_evolution(system: _System, factor: int) -> Evolution:
     return evolve
 
 
-def _ends(system: _System, points: Floats) -> tuple[float, float]:
+def ends(system: Hamiltonian, points: Floats) -> tuple[float, float]:
+    """Return times before and after which the field is free."""
     length = float(system.region.length)  # type: ignore[attr-defined]
     edge = length / 2 if isinstance(system.region, Box) else _REACH * length
     return min(-edge, float(points.min())), max(edge, float(points.max()))
@@ -342,13 +376,13 @@ def _ends(system: _System, points: Floats) -> tuple[float, float]:
 def _cumulants(evolve: Evolution, system: _System, points: Floats, max_points: int) -> dict[int, Floats]:
     """Return connected correlators of all orders on unique index tuples."""
     times = points[:, 0]
-    first, last = _ends(system, points)
+    first, last = ends(system, points)
     vacuum = np.zeros(system.n_states)
     vacuum[0] = 1.0
     order = np.argsort(times, kind="stable")
     stops = times[order]
-    before = list(_states(evolve, vacuum, [first, *stops]))
-    after = list(_states(evolve, vacuum, [-last, *(-stops[::-1])]))[::-1]
+    before = list(states(evolve, vacuum, [first, *stops]))
+    after = list(states(evolve, vacuum, [-last, *(-stops[::-1])]))[::-1]
     norm = float(before[-1] @ after[-1])
     odd = any(n % 2 and g for n, g in system.couplings.items())
     moments = _moments(evolve, system.position, stops, before, after, max_points, norm, odd)
@@ -366,7 +400,8 @@ def _cumulants(evolve: Evolution, system: _System, points: Floats, max_points: i
     return found
 
 
-def _states(evolve: Evolution, state: Floats, times: Sequence[float]) -> Iterator[Floats]:
+def states(evolve: Evolution, state: Floats, times: Sequence[float]) -> Iterator[Floats]:
+    """Iterate over a state at the times after the first."""
     for a, b in pairwise(times):
         state = evolve(float(a), float(b), state) if b > a else state
         yield state
@@ -418,7 +453,7 @@ def _cutoff_corrections(system: _System, points: Floats, max_points: int) -> dic
     slopes = []
     for factor in (1.0, 2.0):
         weak = replace(system, couplings={n: factor * g for n, g in small.items()}, n_states=_FIRST_STATES)
-        slopes.append(_sliced(weak, points, max_points, 1e-11)[0])
+        slopes.append(sliced(weak, points, max_points, 1e-11)[0])
     free = {n: np.zeros_like(v) for n, v in slopes[0].items()}
     if 2 in free:
         index = index_tuples(len(points), 2)

@@ -90,12 +90,34 @@ class ConditionalFields:
 
     def __call__(self, place: Place) -> tuple[Floats, Floats, Floats]:
         """Return fields (count, n_points), values of Delta S (count,) and parts (count, n_parts) of networks."""
-        from numerics.kernels.scalar_chains import module
-
         z, k, c = self.density.draw(place)
         fields, actions = np.empty((len(z), len(self.points))), np.empty(len(z))
         parts = np.empty((len(z), self.n_parts))
-        module().measure_all(z, k, c, *self.density.grid, self.points, fields, actions, parts, *self.tables)
+        self.density.kernels.measure_all(z, k, c, *self.density.grid, self.points, fields, actions, parts, *self.tables)
+        return fields, actions, parts
+
+
+class PlainFields:
+    """Fields and interaction of networks without the interaction, for any number of fields; no conditional moments.
+
+    Parameters
+    ----------
+    density : ScalarDensity
+    points : array (n_points, input_dim)
+    """
+
+    n_parts = 0
+
+    def __init__(self, density: ScalarDensity, points: Floats) -> None:
+        self.density, self.points = density, np.ascontiguousarray(points)
+        self.tables = (np.zeros((0, 3), dtype=np.int64), np.zeros((0, 3), dtype=np.int64))
+
+    def __call__(self, place: Place) -> tuple[Floats, Floats, Floats]:
+        """Return fields (count, n_fields n_points), values of Delta S (count,) and parts (count, 0) of networks."""
+        z, k, c = self.density.draw(place)
+        fields, actions = np.empty((len(z), self.density.n_fields * len(self.points))), np.empty(len(z))
+        parts = np.empty((len(z), 0))
+        self.density.kernels.measure_all(z, k, c, *self.density.grid, self.points, fields, actions, parts, *self.tables)
         return fields, actions, parts
 
 
@@ -129,6 +151,8 @@ def parts_correlators(
     from tqdm import tqdm
 
     density = ScalarDensity.of(ensemble)
+    if density.n_fields > 1:
+        raise ValueError("conditional moments are those of a field of one component: use method='network', or chains")
     conditional = ConditionalFields(density, points, max_points)
     columns: list[Floats] = []
     with tqdm(total=ensemble.n_nets, disable=not progress, unit="net", unit_scale=True) as bar:

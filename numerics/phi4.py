@@ -1,7 +1,8 @@
 r"""Correlators of a deformed net at several widths, and their limit of infinite width.
 
 What is of zeroth and first order in the couplings is known exactly at every width, by the bipartite diagrams; only the
-rest is sampled, and extrapolated in 1/N.
+rest is sampled, and extrapolated in 1/N. At strong coupling the first order says nothing, and the correlator itself is
+extrapolated.
 """
 
 from __future__ import annotations
@@ -59,6 +60,9 @@ class WidthStudy:
     estimates : tuple of Estimate
         What was measured at each width.
     net : FieldDeformed
+    is_weak : bool
+        Whether what is known of first order was taken off before the fit in 1/N. At strong coupling it depends on the
+        width far more than the correlator itself does, which is then fitted as it is.
     """
 
     n: int
@@ -75,6 +79,7 @@ class WidthStudy:
     samplers: tuple[str, ...]
     estimates: tuple[Estimate, ...]
     net: FieldDeformed
+    is_weak: bool = True
 
     @property
     def diagnostics(self) -> tuple[dict[str, Any], ...]:
@@ -121,8 +126,9 @@ def width_study(
         A :func:`diagrams.phi4_net`, or a scalar net with even local interactions, with numbers for all but the width.
     x : array_like (n_points, input_dim)
     n_nets : mapping from width to number of networks
-        At least two widths. The rest after the first order in the couplings is fitted as a polynomial in 1/N: linear
-        for two widths, quadratic for three and more. What the fit leaves out, of the next power, is not in the errors.
+        At least two widths. The rest after the first order in the couplings, or the correlator itself where it depends
+        on the width less than the rest does, is fitted as a polynomial in 1/N: linear for two widths, quadratic for
+        three and more. What the fit leaves out, of the next power, is not in the errors.
     n : {2, 4}
         Points of the correlator.
     method : {"auto", "parts", "hmc", "pcn"}
@@ -185,10 +191,18 @@ def _fitted(
     known = _first_order(net.at(N=widths[0]), n, points)
     exact = np.array([known.at(width) for width in widths])
     values, errors = (np.array([getattr(e, kind)(n) for e in estimates]) for kind in ("values", "errors"))
-    rest, rest_errors = _limit(np.array(widths), values - exact, errors)
-    limit = known.limit + rest
+    is_weak = _variation(values - exact, errors) < _variation(values, errors)
+    rest, rest_errors = _limit(np.array(widths), values - exact if is_weak else values, errors)
+    limit = known.limit + rest if is_weak else rest
     parts = exact, known.limit, known.free, known.first, values, errors, limit, rest_errors
-    return WidthStudy(n, points, widths, *parts, samplers, estimates, net)
+    return WidthStudy(n, points, widths, *parts, samplers, estimates, net, is_weak)
+
+
+def _variation(values: Floats, errors: Floats) -> float:
+    """Return how much values differ between the widths, by their errors."""
+    weights = errors**-2.0
+    mean = (weights * values).sum(axis=0) / weights.sum(axis=0)
+    return float((weights * (values - mean) ** 2).sum())
 
 
 def _sampled(

@@ -1,7 +1,9 @@
 r"""The density of a deformed free scalar net as arrays, for samplers that need its gradient or its conditional moments.
 
 .. math:: P(z, k, c) \propto e^{-z^2/2}\, \prod_i (k_i^2 + m^2)^{-s}\, \theta(\Lambda - |k_i|)\, e^{-\Delta S[\phi]},
-          \qquad \phi(x) = \frac{1}{\sqrt N} \sum_i z_i A(|k_i|) \cos(k_i \cdot x + c_i)
+          \qquad \phi_a(x) = \frac{1}{\sqrt N} \sum_i z_{ai} A(|k_i|) \cos(k_i \cdot x + c_i)
+
+Several fields share momenta and phases.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import comb, log
+from math import comb, log, prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from diagrams.distributions import Gaussian
 from diagrams.engineering import FieldDeformed
 from diagrams.momenta import MODULUS
 from diagrams.scalar_feature import ScalarFeature
+from numerics.field_functionals import Powers
 from numerics.kernels.cpu import monomial_tables
 from numerics.propagators import CutoffPropagator
 from numerics.sources import Networks
@@ -54,6 +57,8 @@ class ScalarDensity:
         Lines of quadrature nodes, and the polynomial of the field at each, weights included.
     quadrature_error : float
         Largest error of Delta S among test networks.
+    powers : tuple of tuples of int
+        For several fields the powers of each in the monomials that ``table`` multiplies.
     """
 
     ensemble: Ensemble
@@ -66,6 +71,7 @@ class ScalarDensity:
     step: float
     table: Floats
     quadrature_error: float
+    powers: Powers = ()
 
     @classmethod
     def of(cls, ensemble: Ensemble) -> ScalarDensity:
@@ -89,12 +95,24 @@ class ScalarDensity:
         values = FieldValues(ensemble, np.empty((0, net.input_dim)), [net.interaction])
         functional, error = values.sparsest(_REFINEMENTS)
         starts, step, table = _lines(functional)
-        return cls(ensemble, mass, radius, constant, power, exponent, starts, step, table, error)
+        return cls(ensemble, mass, radius, constant, power, exponent, starts, step, table, error, functional.powers)
 
     @property
     def width(self) -> int:
         """N."""
         return int(self.ensemble.architecture.width)
+
+    @property
+    def n_fields(self) -> int:
+        """Components of the field."""
+        return len(self.powers[0]) if self.powers else 1
+
+    @property
+    def kernels(self) -> Any:
+        """The compiled module of :mod:`numerics.kernels.scalar_chains` for this density."""
+        from numerics.kernels.scalar_chains import module
+
+        return module(self.powers)
 
     @property
     def input_dim(self) -> int:
@@ -112,16 +130,21 @@ class ScalarDensity:
         return self.law, self.starts, self.step, self.table
 
     def draw(self, place: Place) -> tuple[Floats, Floats, Floats]:
-        """Return z (count, n), k (count, dim, n) and c (count, n) without the interaction, n a multiple of LANES."""
+        """Return z (count, n_fields n), k (count, dim, n) and c (count, n) without the interaction.
+
+        n is a multiple of LANES.
+        """
         from numerics.kernels.parameters import drawn_parameters
 
         source = self.ensemble._source
         assert isinstance(source, Networks)
         block, start, count = place
-        weights, *hidden = drawn_parameters(source.model, block=block, start=start, count=count, seed=source.seed)
+        drawn = drawn_parameters(source.model, block=block, start=start, count=count, seed=source.seed)
+        weights, hidden = drawn[: self.n_fields], drawn[self.n_fields :]
         n = -(-self.width // LANES) * LANES
-        z, k, c = np.zeros((count, n)), np.zeros((count, self.input_dim, n)), np.zeros((count, n))
-        z[:, : self.width] = weights * self.width**0.5
+        z, k, c = np.zeros((count, self.n_fields * n)), np.zeros((count, self.input_dim, n)), np.zeros((count, n))
+        for a, weight in enumerate(weights):
+            z[:, a * n : a * n + self.width] = weight * self.width**0.5
         for mu in range(self.input_dim):
             k[:, mu, : self.width] = hidden[mu]
         c[:, : self.width] = hidden[self.input_dim]
@@ -143,9 +166,12 @@ class ScalarDensity:
     @cached_property
     def mean_interaction(self) -> float:
         """The exact average of Delta S over networks without the interaction, by one radial quadrature."""
-        degree = self.table.shape[2] - 1
-        moments = _field_moments([self._neuron_moment(n) for n in range(degree + 1)], self.width)
-        return float(self.table.sum(axis=(0, 1)) @ moments)
+        powers = self.powers or tuple((n,) for n in range(self.table.shape[2]))
+        neuron = [self._neuron_moment(n) for n in range(max(map(sum, powers)) + 1)]
+        moments = _field_moments(neuron, self.width)
+        # given momenta and phases all fields are Gaussian with one variance: only the pairings differ
+        ways = [prod(map(_pairings, p)) / _pairings(sum(p)) if sum(p) % 2 == 0 else 0.0 for p in powers]
+        return float(self.table.sum(axis=(0, 1)) @ (moments[[sum(p) for p in powers]] * ways))
 
     def _neuron_moment(self, n: int) -> float:
         if n % 2:
@@ -158,9 +184,8 @@ class ScalarDensity:
         u = k**2 + self.mass**2
         density = w * self.mass * np.cosh(y) * k ** (self.input_dim - 1) * u**-self.exponent
         amplitude = self.constant * u**-self.power
-        odd = float(np.prod(np.arange(1, n, 2)))  # (n - 1)!!, the moment of a standard normal
         cosine = comb(n, n // 2) / 2.0**n
-        return odd * cosine * float(density @ amplitude**n / density.sum())
+        return _pairings(n) * cosine * float(density @ amplitude**n / density.sum())
 
 
 def tables(n_points: int, max_points: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -190,9 +215,12 @@ def _checked(ensemble: Ensemble) -> FieldDeformed:
     elif net.interaction.bilocal:
         reason = "its interaction has a bilocal term"
     elif ensemble.backend != "numba" or ensemble.dtype != "float64":
-        reason = f"the compiled kernel is for backend='numba' in float64, not {ensemble.backend!r} in {ensemble.dtype}"
+        reason = f"they take networks of backend='numba' in float64, not {ensemble.backend!r} in {ensemble.dtype}"
     if reason:
-        raise ValueError(f"no chains and no integration by parts for {net}: {reason}; reweighting is for any net")
+        raise ValueError(
+            f"no chains and no integration by parts for {net}: {reason}; "
+            "Ensemble(net, n_nets=...).connected_correlators(x) reweights independent networks of any net"
+        )
     assert isinstance(net, FieldDeformed)
     return net
 
@@ -221,6 +249,11 @@ def _lines(functional: Any) -> tuple[Floats, float, Floats]:
     padded = np.zeros((len(starts), n_steps + n_steps % 2, table.shape[1]))
     padded[:, :n_steps] = table.reshape(len(starts), n_steps, -1)
     return np.ascontiguousarray(starts), step, padded
+
+
+def _pairings(n: int) -> float:
+    """Return (n - 1)!!, the moment of a standard normal; zero for odd n."""
+    return 0.0 if n % 2 else float(np.prod(np.arange(1, n, 2)))
 
 
 def _field_moments(neuron: Sequence[float], width: int) -> Floats:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pickle
 
+import numpy as np
 import pytest
 import sympy
+from scipy.integrate import quad
 
-from diagrams import aslatex, local_action, phi4, phi4_net, phi_n, symbol
+from diagrams import aslatex, local_action, o_n_theory, phi4, phi4_net, phi_n, symbol
 from diagrams.engineering import deform
 from diagrams.finite_box import CutoffAction, CutoffSeries
 from diagrams.finite_width import finite_width_correlators
@@ -70,6 +72,32 @@ def test_values_are_values():
 
 def test_the_tadpole_is_elementary():
     assert phi4(mass=1, coupling=1, cutoff=10, box=8).propagator_at_zero == sympy.atan(10) / sympy.pi
+
+
+@pytest.mark.parametrize("dim", [1, 2, 3, 4])
+@pytest.mark.parametrize("alpha", ["-5/2", "-1/2", "1/2", "1"])
+def test_normalisations_of_momenta_are_elementary(dim, alpha):
+    """The density (k^2 + m^2)^(-alpha - 1) in the ball, against quadrature of the modulus."""
+    alpha = sympy.Rational(alpha)
+    found = phi4_net(input_dim=dim, alpha=alpha).base.feature.momenta.normalisation
+    assert not found.has(sympy.hyper, sympy.Integral)
+    area = {1: 2, 2: 2 * np.pi, 3: 4 * np.pi, 4: 2 * np.pi**2}[dim]
+    exact = quad(lambda k: area * k ** (dim - 1) * (k**2 + 1.69) ** float(-alpha - 1), 0, 4)[0]
+    assert float(found.subs({symbol("m"): 1.3, symbol("Lambda"): 4})) == pytest.approx(exact, rel=1e-10)
+
+
+def test_the_width_can_be_given_at_once():
+    whole = phi4_net(mass=1, cutoff=8, coupling=0.5, box=4, width=100, components=2)
+    assert whole == phi4_net(mass=1, cutoff=8, coupling=0.5, box=4, components=2).at(N=100)
+    with pytest.raises(ValueError, match="positive integer"):
+        phi4_net(mass=1, cutoff=8, coupling=0.5, box=4, width=0)
+
+
+def test_the_mass_is_readable():
+    assert str(phi4(mass=1)).startswith("S[phi] = ∫dx [ 1/2 (∇phi)^2 + 1/2 phi^2 + ")
+    assert "+ 2 phi^2 + " in str(phi4(mass=2))
+    assert "1/2 m^2 phi_a phi_a" in str(o_n_theory(2))
+    assert "1/2 phi_a phi_a" in str(o_n_theory(2, mass=1))
 
 
 def test_free_parameters_are_named():

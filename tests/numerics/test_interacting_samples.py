@@ -7,9 +7,11 @@ import pickle
 import numba
 import numpy as np
 import pytest
+import sympy
 
 from diagrams import cos_net, phi4_net
 from diagrams.architectures import scalar_net
+from diagrams.distributions import Uniform
 from diagrams.engineering import deform
 from diagrams.interactions import LocalInteraction
 from diagrams.momenta import MODULUS
@@ -98,7 +100,7 @@ def _one_neuron(lam: float) -> np.ndarray:
 @pytest.mark.parametrize("method", ["hmc", "pcn", "reweighting"])
 def test_one_neuron_is_a_three_dimensional_integral(method):
     net = phi4_net(mass=1, cutoff=4, coupling=30, box=2).at(N=1)
-    samples = sample_interacting(net, POINTS, method=method, n_draws=4000, seed=4)
+    samples = sample_interacting(net, POINTS, method=method, n_draws=4000, seed=6)
     for estimator in ("combined", "plain"):  # conditional moments have heavy tails at strong coupling
         found = samples.correlators(max_points=2, estimator=estimator)
         assert np.abs((found.values(2) - _one_neuron(30)) / found.errors(2)).max() < 4
@@ -216,6 +218,9 @@ def test_wrong_requests(options, message):
 def test_wrong_nets_and_estimators():
     with pytest.raises(ValueError, match="not deformed"):
         sample_interacting(cos_net().at(N=5, sigma_w0=1, sigma_w1=1), POINTS)
+    flat = phi4_net(mass=1, cutoff=4, coupling=1, box=2, readout=Uniform(-sympy.sqrt(3), sympy.sqrt(3))).at(N=5)
+    with pytest.raises(ValueError, match=r"output weights are not standard normal .* reweights independent networks"):
+        sample_interacting(flat, POINTS)
     with pytest.raises(ValueError, match="have no numbers"):
         sample_interacting(phi4_net(mass=1, cutoff=4, box=2).at(N=5), POINTS)
     samples = sample_interacting(STRONG, POINTS, method="reweighting", n_draws=100)

@@ -15,8 +15,9 @@ from diagrams.regions import Box
 from numerics import cli_phi4
 from numerics.cli_phi4 import add_parser
 from numerics.finite_box import correlator_values
+from numerics.mode_monte_carlo import field_monte_carlo
 from numerics.oscillator import oscillator_correlators
-from numerics.phi4 import SAMPLERS, width_study
+from numerics.phi4 import SAMPLERS, _limit, width_study
 
 POINTS = [[0.0], [0.5]]
 
@@ -79,6 +80,48 @@ def test_four_points_from_the_same_networks():
     found = correlator_values(theory.correlator(legs=2, order=2), [[0.0]])
     assert abs(two.pulls(found.through(2)[0, 0])[0]) < 4
     assert abs(two.pulls(two.free)[0]) > 10
+
+
+def test_a_gaussian_weight_is_the_oscillator_with_that_weight():
+    net = phi4_net(mass=1, cutoff=8, coupling=0.5, weight=1.5)
+    study = width_study(net, POINTS, n_nets={50: 6000, 200: 4000}, seed=3)
+    assert study.is_weak
+
+    def exact(coupling):
+        return oscillator_correlators(POINTS, coupling=coupling, cutoff=8, weight=1.5, max_points=2).values(2)
+
+    assert np.abs(study.pulls(exact(0.5))).max() < 4
+    assert np.abs(study.pulls(exact(0.65))).min() > 10
+
+
+@pytest.mark.slow
+def test_the_bipartite_rule_is_better_than_extrapolation_alone():
+    """A line in 1/N through what is of first order misses its limit by more than the errors: the rule has it."""
+    net = phi4_net(mass=1, cutoff=5, coupling=0.1, box=4)
+    study = width_study(net, [[0.0]], n_nets={25: 64_000, 100: 64_000}, n=4, seed=4)
+    exact = oscillator_correlators([[0.0]], coupling=0.1, cutoff=5, box=4).values(4)
+    alone, errors = _limit(np.array(study.widths), study.exact, study.errors)
+    assert abs(study.pulls(exact)[0]) < 4
+    assert abs(alone[0] - study.exact_limit[0]) > 4 * errors[0]
+
+
+def test_strong_coupling_is_extrapolated_without_the_first_order():
+    """lambda = 30: four points from chains against Monte Carlo of the field at infinite width, cutoff and all."""
+    region = {"cutoff": 4, "box": 2}
+    study = width_study(
+        phi4_net(mass=1, coupling=30, **region), [[0.0]], n_nets={64: 8000, 256: 8000}, n=4, method="hmc", seed=2
+    )
+    assert not study.is_weak
+    assert abs(study.exact[0, 0] - study.exact_limit[0]) > 5 * abs(study.values[0, 0])
+
+    def pulls(coupling):
+        modes = field_monte_carlo([[0.0]], coupling=coupling, n_fields=100_000, seed=1, **region).correlators()
+        parts = [(study.order(n), modes.values(n)[0], modes.errors(n)[0]) for n in (2, 4)]
+        return [abs(part.limit[0] - value) / np.hypot(error, part.limit_errors[0]) for part, value, error in parts]
+
+    assert max(pulls(30)) < 4
+    assert pulls(10)[0] > 8
+    assert abs(study.limit[0]) > 5 * study.limit_errors[0]
 
 
 @pytest.mark.slow
