@@ -154,6 +154,20 @@ def array_function(neuron: FeatureNeuron, dtype: str) -> Callable[[Any, list[Any
     return evaluate
 
 
+def printed_statements(expression: Expr, language: str, dtype: str, names: dict[Expr, str]) -> tuple[list[str], str]:
+    """Return the statements of an expression in a language, and the text of its value.
+
+    Parameters
+    ----------
+    expression : sympy.Expr
+    language : {"numba", "numpy", "cuda"}
+    dtype : {"float64", "float32"}
+    names : mapping from sympy.Symbol to str
+        What the symbols are called.
+    """
+    return _statements(expression, language, dtype, names)[:2]
+
+
 def _statements(
     expression: Expr, language: str, dtype: str, names: dict[Expr, str]
 ) -> tuple[list[str], str, set[str], dict[str, str]]:
