@@ -9,7 +9,7 @@ from numerics import elementary
 
 _TYPES = {"float32": "float", "float64": "double", "uint32": "unsigned int", "uint64": "unsigned long long"}
 _SUFFIXES = {"float32": "f", "float64": "", "uint32": "u", "uint64": "ull"}
-_CALLS = {"floor": "floor", "abs": "fabs"}
+_CALLS = {"floor": "floor", "rint": "rint", "sqrt": "sqrt", "abs": "fabs"}
 _OPERATORS: dict[type, str] = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.LShift: "<<", ast.RShift: ">>", ast.BitAnd: "&",
     ast.BitOr: "|", ast.BitXor: "^", ast.USub: "-", ast.Gt: ">", ast.Lt: "<", ast.GtE: ">=", ast.LtE: "<=",
@@ -53,7 +53,7 @@ def c_source(name: str, dtype: str) -> str:
     >>> print(c_source("cos_turns", "float32").partition("auto s")[0])
     DEVICE float cos_turns_f32(float x) {
         auto t = x;
-        auto y = (0.25f - fabs((t - floor((t + 0.5f)))));
+        auto y = (0.25f - fabs((t - rint(t))));
     """
     tree = ast.parse(elementary.source(name, dtype)).body[0]
     assert isinstance(tree, ast.FunctionDef)
@@ -85,7 +85,7 @@ def library(names: Iterable[str], dtype: str) -> str:
     parts = [PRELUDE]
     for name in (n for n in elementary.FUNCTIONS if n in wanted):
         text = c_source(name, dtype)
-        if dtype == "float32" and name in ("cos_turns", "sin_turns"):
+        if dtype == "float32" and name in ("cos_turns", "sin_turns", "cos_wave"):
             hardware = _HARDWARE.format(name=elementary.function_name(name, dtype), function=name[:3])
             text = f"#ifdef __CUDA_ARCH__{hardware}#else\n{text}#endif\n"
         parts.append(text)
