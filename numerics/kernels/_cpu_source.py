@@ -42,6 +42,40 @@ def use_wide_vectors(context):
     return types.none(), generate
 """
 
+# The sum over lanes in vectors of 16, in an order that is written down: where LLVM may choose one, kernels from the
+# cache of compiled code, which have been through its passes once more, add in another order than those just compiled.
+_DOT = """
+from llvmlite import ir
+from numba.np.arrayobj import make_array
+
+
+@intrinsic
+def dot(context, x, y):
+    def generate(context, builder, signature, arguments):
+        index = ir.IntType(32)
+        vector = ir.VectorType(context.get_value_type(x.dtype), 16)
+        starts = [
+            builder.bitcast(make_array(kind)(context, builder, value=a).data, vector.as_pointer())
+            for kind, a in zip(signature.args, arguments)
+        ]
+        total = None
+        for i in range(LANES // 16):
+            left, right = (
+                builder.load(builder.gep(start, [index(i)]), align=x.dtype.bitwidth // 8) for start in starts
+            )
+            term = builder.fmul(left, right, flags=['contract'])
+            total = term if total is None else builder.fadd(total, term, flags=['contract'])
+        width = 8
+        while width:
+            kind = ir.VectorType(index, width)
+            places = [ir.Constant(kind, list(range(k, k + width))) for k in (0, width)]
+            total = builder.fadd(*(builder.shuffle_vector(total, total, place) for place in places))
+            width //= 2
+        return builder.extract_element(total, index(0))
+
+    return x.dtype(x, y), generate
+"""
+
 _MODULE = """
 from numba import njit, prange
 
@@ -96,32 +130,22 @@ def transform(words, normals, phases):
 {add_neuron}
 
 @njit(fastmath=FLAGS, error_model='numpy')
-def lane_sum(terms):
-{halving}    return terms[0]
-
-
-@njit(fastmath=FLAGS, error_model='numpy')
-def add_monomials(rows, factors, products, terms, total):
+def add_monomials(rows, factors, products, total):
     use_wide_vectors()
     n_rows = rows.shape[0]
+    ones = np.ones(LANES, np.{dtype})
     for p in range(n_rows):
         row = rows[p]
         if factors[p, 1] < 0:
-            for l in range(LANES):
-                terms[l] = row[l]
+            total[p] += dot(row, ones)
         else:
             x = rows[factors[p, 0]]
             y = rows[factors[p, 1]]
             for l in range(LANES):
                 row[l] = x[l] * y[l]
-                terms[l] = x[l] * y[l]
-        total[p] += lane_sum(terms)
+            total[p] += dot(x, y)
     for p in range(products.shape[0]):
-        x = rows[products[p, 0]]
-        y = rows[products[p, 1]]
-        for l in range(LANES):
-            terms[l] = x[l] * y[l]
-        total[n_rows + p] += lane_sum(terms)
+        total[n_rows + p] += dot(rows[products[p, 0]], rows[products[p, 1]])
 
 
 @njit(fastmath=FLAGS, error_model='numpy')
@@ -159,7 +183,6 @@ def add_block(block, n_nets, group0, group1, width, points, offsets, constants, 
     use_wide_vectors()
     words, normals, phases, scratch = buffers()
     rows = np.empty((factors.shape[0], LANES), np.{dtype})
-    terms = np.empty(LANES, np.{dtype})
     for group in range(group0, min(group1, (n_nets + LANES - 1) // LANES)):
         first = group * LANES
         evaluate(block, first, width, points, offsets, constants, tables, scale, bias, key0, key1,
@@ -167,7 +190,7 @@ def add_block(block, n_nets, group0, group1, width, points, offsets, constants, 
         for i in range({n_outputs} * points.shape[0]):
             for l in range(n_nets - first, LANES):
                 rows[i, l] = ZERO
-        add_monomials(rows, factors, products, terms, total)
+        add_monomials(rows, factors, products, total)
 
 
 @njit(parallel=True, error_model='numpy', cache=True)
@@ -268,16 +291,6 @@ def _add_outputs(model: Neuron, input_dim: int, value: str) -> list[str]:
     return lines
 
 
-def _halving() -> str:
-    """Return the lines that add the lanes up, the upper half to the lower one until one is left.
-
-    An order that is written down: where LLVM may choose one, kernels that come from the cache of compiled code, which
-    has been through its passes once more, add in another order than those just compiled.
-    """
-    halves = [LANES >> k for k in range(1, LANES.bit_length())]
-    return "".join(f"    for l in range({h}):\n        terms[l] += terms[l + {h}]\n" for h in halves)
-
-
 def kernel_source(model: Neuron | FeatureNeuron, input_dim: int, dtype: str) -> str:
     """Return the text of the module with the compiled kernel of a kind of neuron.
 
@@ -298,11 +311,12 @@ def kernel_source(model: Neuron | FeatureNeuron, input_dim: int, dtype: str) -> 
     names = {f: elementary.function_name(f, dtype) for f in elementary_names}
     stores = {f"word{i}": _STORE[dtype].format(i, magic=0x4330000000000000) for i in range(4)}
     body = _MODULE.format(
-        lanes=LANES, dtype=dtype, halving=_halving(), stored="float64" if dtype == "float64" else "uint32",
+        lanes=LANES, dtype=dtype, stored="float64" if dtype == "float64" else "uint32",
         n_calls=plan.n_calls, n_pairs=plan.n_pairs, n_phases=plan.n_phases, n_neurons=plan.n_neurons,
         words_per_pair=plan.words_per_pair, n_outputs=model.n_outputs, output_round=philox.OUTPUT_ROUND,
         radius=_RADIUS[dtype], angle=_ANGLE[dtype], cos=names["cos_half"], sin=names["sin_half"],
         length=_PAIR[dtype][0].format(radius=names["radius"]), turned=_PAIR[dtype][1],
         add_neuron=add_neuron.strip("\n"), n_phase_rows=max(1, plan.n_phases), n_scratch=n_scratch, **stores,
     )  # fmt: skip
-    return "\n".join([elementary.library(elementary_names, dtype), philox.source(), _WIDE_VECTORS, "import math", body])
+    head = [elementary.library(elementary_names, dtype), philox.source(), _WIDE_VECTORS, f"LANES = {LANES}", _DOT]
+    return "\n".join([*head, "import math", body])
