@@ -291,7 +291,7 @@ def _add_outputs(model: Neuron, input_dim: int, value: str) -> list[str]:
     return lines
 
 
-def kernel_source(model: Neuron | FeatureNeuron, input_dim: int, dtype: str) -> str:
+def kernel_source(model: Neuron | FeatureNeuron, input_dim: int, dtype: str, functions: tuple[str, ...] = ()) -> str:
     """Return the text of the module with the compiled kernel of a kind of neuron.
 
     Parameters
@@ -301,13 +301,15 @@ def kernel_source(model: Neuron | FeatureNeuron, input_dim: int, dtype: str) -> 
         Components of a point.
     dtype : {"float64", "float32"}
         Type in which networks are evaluated; sums of blocks are float64 always.
+    functions : tuple of str
+        Elementary functions that code added to the module needs.
     """
     plan = neuron_round(model, input_dim, dtype)
     if isinstance(model, FeatureNeuron):
         add_neuron, used, n_scratch = feature_source(model, dtype)
     else:
         add_neuron, used, n_scratch = _add_neuron(model, input_dim, dtype)
-    elementary_names = {"radius", "cos_half", "sin_half"} | used
+    elementary_names = {"radius", "cos_half", "sin_half", *functions} | used
     names = {f: elementary.function_name(f, dtype) for f in elementary_names}
     stores = {f"word{i}": _STORE[dtype].format(i, magic=0x4330000000000000) for i in range(4)}
     body = _MODULE.format(

@@ -154,7 +154,7 @@ def has_lines(model: NetworkModel) -> bool:
 
 @cache
 def _module(neuron: Neuron | FeatureNeuron, input_dim: int) -> Any:
-    source = kernel_source(neuron, input_dim, "float64")
+    source = kernel_source(neuron, input_dim, "float64", functions=("cos_turns",))
     body = _line_source(neuron, input_dim) if neuron.name in _COSINES else _DIRECT
     return load_module(source + body + _COMMON, label=f"field_{neuron.label}_{input_dim}d")
 
