@@ -219,7 +219,7 @@ def summed(
     bar : tqdm
         Told of every network.
     """
-    if isinstance(source, Networks) and source.backend == "numba":
+    if isinstance(source, Networks) and source.backend != "numpy":
         yield from _summed_compiled(source, blocks, points, max_points, size, bar)
         return
     xp, outputs = array_module(source.backend), source.outputs(points)
@@ -234,17 +234,14 @@ def summed(
 def _summed_compiled(
     source: Networks, blocks: Sequence[Block], points: NDArray[np.float64], max_points: int, size: int, bar: Any
 ) -> Iterator[NDArray[np.float64]]:
-    from numerics.kernels.cpu import EnsembleKernel, n_threads
-
-    kernel = EnsembleKernel(source.model, points, max_points=max_points, seed=source.seed, dtype=source.dtype)
+    kernel = source.kernel(points, max_points)
     n_groups = -(-size // LANES)
-    per_thread = max(1, int(_SECONDS_PER_CALL / kernel.seconds_per_group))
-    at_once = n_threads() * max(1, per_thread // n_groups)
+    n_portion, at_once = kernel.portions(_SECONDS_PER_CALL, n_groups)
     for i in range(0, len(blocks), at_once):
         part = blocks[i : i + at_once]
         sums = np.zeros((len(part), kernel.n_monomials))
-        for group in range(0, n_groups, per_thread):
-            stop = min(group + per_thread, n_groups)
+        for group in range(0, n_groups, n_portion):
+            stop = min(group + n_portion, n_groups)
             kernel.add([b.index for b in part], [b.n_nets for b in part], group, stop, sums)
             bar.update(sum(max(0, min(b.n_nets, stop * LANES) - group * LANES) for b in part))
         yield sums

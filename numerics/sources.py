@@ -62,11 +62,18 @@ class Networks:
 
     def outputs(self, points: NDArray[np.float64]) -> Outputs:
         """Return a function of (block, start, count) that returns outputs, shape (count, n_outputs * n_points)."""
-        if self.backend == "numba":
-            from numerics.kernels.cpu import EnsembleKernel
+        if self.backend == "numpy":
+            return partial(self._array_outputs, points)
+        outputs: Outputs = self.kernel(points, 1).outputs
+        return outputs
 
-            return EnsembleKernel(self.model, points, max_points=1, seed=self.seed, dtype=self.dtype).outputs
-        return partial(self._array_outputs, points)
+    def kernel(self, points: NDArray[np.float64], max_points: int) -> Any:
+        """Return the compiled kernel of the backend, ``numba`` or ``cupy``, for sums of monomials at the points."""
+        if self.backend == "numba":
+            from numerics.kernels import cpu as kernels
+        else:
+            from numerics.kernels import cuda as kernels  # type: ignore[no-redef]
+        return kernels.EnsembleKernel(self.model, points, max_points=max_points, seed=self.seed, dtype=self.dtype)
 
     def _array_outputs(self, points: NDArray[np.float64], block: int, start: int, count: int) -> Any:
         return network_outputs(

@@ -108,7 +108,7 @@ def special_functions(xp: Any) -> Any:
 
 
 NEURONS = {
-    "cos": Neuron("cos", "phase", 0.5 / np.pi, "cos_turns", cos_turns),
+    "cos": Neuron("cos", "phase", 0.5 / np.pi, "cos_wave", cos_turns),
     "gauss": Neuron("gauss", "normal", 1.0, "exp", exp, has_offset=True),
     "relu": Neuron("relu", "normal", 1.0, "relu", relu),
     "erf": Neuron("erf", "normal", 1.0, "erf", erf),

@@ -154,6 +154,20 @@ def array_function(neuron: FeatureNeuron, dtype: str) -> Callable[[Any, list[Any
     return evaluate
 
 
+def printed_statements(expression: Expr, language: str, dtype: str, names: dict[Expr, str]) -> tuple[list[str], str]:
+    """Return the statements of an expression in a language, and the text of its value.
+
+    Parameters
+    ----------
+    expression : sympy.Expr
+    language : {"numba", "numpy", "cuda"}
+    dtype : {"float64", "float32"}
+    names : mapping from sympy.Symbol to str
+        What the symbols are called.
+    """
+    return _statements(expression, language, dtype, names)[:2]
+
+
 def _statements(
     expression: Expr, language: str, dtype: str, names: dict[Expr, str]
 ) -> tuple[list[str], str, set[str], dict[str, str]]:
@@ -169,6 +183,7 @@ def _statements(
 _PREPARE = """
 @njit(fastmath=FLAGS, error_model='numpy')
 def interpolate(table, low, inverse_step, scratch, source, target):
+    use_wide_vectors()
     n = table.shape[0]
     end = np.{dtype}(n)
     for l in range(LANES):
@@ -183,6 +198,7 @@ def interpolate(table, low, inverse_step, scratch, source, target):
 
 @njit(fastmath=FLAGS, error_model='numpy')
 def prepare(first, phase, constants, tables, normals, phases, scratch):
+    use_wide_vectors()
     for j in range({n_normals}):
         row = normals[(first + j) % 2, (first + j) // 2]
         for l in range(LANES):
@@ -193,13 +209,15 @@ def prepare(first, phase, constants, tables, normals, phases, scratch):
             scratch[({n_normals} + j) * LANES + l] = row[l] + np.{dtype}({middle})
 {draws}
 
-@njit(fastmath=FEATURE_FLAGS, error_model='numpy')
+@njit(fastmath=FLAGS, error_model='numpy')
 def weigh(scratch):
+    use_wide_vectors()
 {constants_before}    for l in range(LANES):
 {amplitude}
 
-@njit(fastmath=FEATURE_FLAGS, error_model='numpy')
+@njit(fastmath=FLAGS, error_model='numpy')
 def add_neuron(k, points, offsets, constants, tables, normals, phases, scratch, field):
+    use_wide_vectors()
     prepare(k * {n_normals}, k * {n_uniforms}, constants, tables, normals, phases, scratch)
     weigh(scratch)
     n_points = points.shape[0]

@@ -75,7 +75,7 @@ def one_group(block, first, width, points, offsets, constants, tables, scale, bi
 """
 
 _LINES = """
-@njit(fastmath=FEATURE_FLAGS, error_model='numpy')
+@njit(fastmath=FLAGS, error_model='numpy')
 def keep(k, slot, step, constants, normals, phases, scratch, kept):
     for l in range(LANES):
 {loads}
@@ -84,7 +84,7 @@ def keep(k, slot, step, constants, normals, phases, scratch, kept):
         kept[slot, 2, l] = TWO * {cos}(w0 * step)
 {stores}
 
-@njit(fastmath=FEATURE_FLAGS, error_model='numpy')
+@njit(fastmath=FLAGS, error_model='numpy')
 def add_lines(n_kept, starts, step, n_steps, kept, old, new, grid):
     for i in range(starts.shape[0]):
 {places}
@@ -154,7 +154,7 @@ def has_lines(model: NetworkModel) -> bool:
 
 @cache
 def _module(neuron: Neuron | FeatureNeuron, input_dim: int) -> Any:
-    source = kernel_source(neuron, input_dim, "float64")
+    source = kernel_source(neuron, input_dim, "float64", functions=("cos_turns",))
     body = _line_source(neuron, input_dim) if neuron.name in _COSINES else _DIRECT
     return load_module(source + body + _COMMON, label=f"field_{neuron.label}_{input_dim}d")
 

@@ -16,7 +16,7 @@ import pytest
 from diagrams import cos_net, tilted
 from diagrams.independence import neuron_sum
 from numerics import Ensemble
-from numerics.blocks import _Rows
+from numerics.blocks import Block, _Rows
 from numerics.checkpoint import MAGIC, Checkpoint, CheckpointError, CheckpointWarning
 from numerics.estimators import block_sums
 from numerics.tails import CancellationWarning, warn_of_rounding
@@ -219,3 +219,20 @@ def test_a_worker_that_is_killed_changes_nothing(plain):
             os.kill(pids[0], signal.SIGKILL)
             assert ENSEMBLE.connected_correlators(X, client=client).dataset.identical(plain.dataset)
     assert not Path("dask-worker-space").exists()
+
+
+def test_tasks_are_dealt_by_time():
+    from numerics import distributed
+
+    rows = [(i, [Block(i, 100 * i, 100 + i % 3)]) for i in range(1000)]
+    plan, sizes, given = distributed._Plan(rows), [], []
+    while plan.left:
+        part = plan.take(n_workers=2)
+        given += part
+        sizes.append(len(part))
+        networks = sum(b.n_nets for _, blocks in part for b in blocks)
+        plan.learn(networks, networks / 5000.0 + (3 if len(sizes) == 1 else 0))  # the first one compiles
+    assert given == rows
+    assert sizes[0] == 1
+    assert max(sizes) == 49  # a second of 5000 networks a second, in rows of 101
+    assert sizes[-1] == 1  # fair shares of what is left
