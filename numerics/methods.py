@@ -96,7 +96,8 @@ def measured(
         assert isinstance(architecture, Architecture)
         model = neuron_model(architecture)
         if sampling == "random":
-            sums = _collected(ensemble, model, points, max_points, run)
+            # odd moments of symmetric output weights vanish, whatever those of the features are
+            sums = _collected(ensemble, model, points, max_points, run, even_only=architecture.has_symmetric_readout)
         else:
             numbers = HiddenNumbers.of(architecture, model, points)
             sums = sampled_sums(numbers, max_points, ensemble.n_nets, _seed(ensemble), sampling, run.progress)
@@ -122,9 +123,15 @@ def neuron_model(architecture: Architecture) -> NetworkModel:
 
 
 def _collected(
-    ensemble: Ensemble, model: NetworkModel, points: NDArray[np.float64], max_points: int, run: Run
+    ensemble: Ensemble,
+    model: NetworkModel,
+    points: NDArray[np.float64],
+    max_points: int,
+    run: Run,
+    *,
+    even_only: bool = False,
 ) -> BlockSums:
-    source = Networks(model, _seed(ensemble), ensemble.backend, ensemble.dtype)
+    source = Networks(model, _seed(ensemble), ensemble.backend, ensemble.dtype, even_only)
     return collected(source, ensemble.blocks, ensemble.blocks, points, max_points, ensemble.block_size, run)
 
 

@@ -48,12 +48,15 @@ class Networks:
     model : NetworkModel
     seed : int
     backend, dtype : str
+    even_only : bool
+        Compiled sums of blocks may leave out products of three, five, ... outputs.
     """
 
     model: NetworkModel
     seed: int
     backend: str
     dtype: str
+    even_only: bool = False
 
     @property
     def n_outputs(self) -> int:
@@ -69,11 +72,14 @@ class Networks:
 
     def kernel(self, points: NDArray[np.float64], max_points: int) -> Any:
         """Return the compiled kernel of the backend, ``numba`` or ``cupy``, for sums of monomials at the points."""
+        options: dict[str, Any] = {"max_points": max_points, "seed": self.seed, "dtype": self.dtype}
         if self.backend == "numba":
-            from numerics.kernels import cpu as kernels
-        else:
-            from numerics.kernels import cuda as kernels  # type: ignore[no-redef]
-        return kernels.EnsembleKernel(self.model, points, max_points=max_points, seed=self.seed, dtype=self.dtype)
+            from numerics.kernels import cpu
+
+            return cpu.EnsembleKernel(self.model, points, even_only=self.even_only, **options)
+        from numerics.kernels import cuda
+
+        return cuda.EnsembleKernel(self.model, points, **options)
 
     def _array_outputs(self, points: NDArray[np.float64], block: int, start: int, count: int) -> Any:
         return network_outputs(

@@ -145,7 +145,7 @@ def add_monomials(rows, factors, products, total):
                 row[l] = x[l] * y[l]
             total[p] += dot(x, y)
     for p in range(products.shape[0]):
-        total[n_rows + p] += dot(rows[products[p, 0]], rows[products[p, 1]])
+        total[products[p, 2]] += dot(rows[products[p, 0]], rows[products[p, 1]])
 
 
 @njit(fastmath=FLAGS, error_model='numpy')

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from itertools import combinations_with_replacement
+from math import comb
 from typing import TYPE_CHECKING, Any
 
 import numba
@@ -73,6 +74,17 @@ def _table(pairs: list[tuple[int, int]]) -> NDArray[np.int64]:
     return table
 
 
+def _with_places(
+    products: NDArray[np.int64], n_rows: int, n_fields: int, max_points: int, even_only: bool
+) -> NDArray[np.int64]:
+    """Return the products that are wanted, each with its place among the monomials as third column."""
+    first = (max_points + 1) // 2 + 1
+    degrees = range(first, max_points + 1)
+    degree = np.repeat(degrees, [comb(n_fields + g - 1, g) for g in degrees])
+    wanted = degree % 2 == 0 if even_only else np.ones(len(products), dtype=bool)
+    return np.ascontiguousarray(np.column_stack([products, n_rows + np.arange(len(products))])[wanted])
+
+
 def n_threads() -> int:
     """Return the number of threads that numba runs a kernel on (``numba.set_num_threads``)."""
     return int(numba.get_num_threads())
@@ -91,15 +103,25 @@ class EnsembleKernel:
         ``0 <= seed < 2**64``.
     dtype : {"float64", "float32"}
         Type of the evaluation.
+    even_only : bool
+        Leave out the sums of products of three, five, ... fields, where nobody needs them; they are then zero.
     """
 
     def __init__(
-        self, model: NetworkModel, points: NDArray[np.float64], *, max_points: int, seed: int, dtype: str
+        self,
+        model: NetworkModel,
+        points: NDArray[np.float64],
+        *,
+        max_points: int,
+        seed: int,
+        dtype: str,
+        even_only: bool = False,
     ) -> None:
         real = np.dtype(dtype).type
-        tables = monomial_tables(model.n_outputs * len(points), max_points)
-        self.n_monomials = sum(map(len, tables))
         self._n_fields = model.n_outputs * len(points)
+        factors, products = monomial_tables(self._n_fields, max_points)
+        self.n_monomials = len(factors) + len(products)
+        tables = factors, _with_places(products, len(factors), self._n_fields, max_points, even_only)
         self._module = kernel_module(model.neuron, model.input_dim, dtype)
         x, offsets, constants, splines = (np.ascontiguousarray(a, dtype=dtype) for a in model.arrays(points))
         scales = real(model.output_scale), real(model.output_bias)

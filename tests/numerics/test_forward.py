@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from math import comb
 
 import numpy as np
 import pytest
@@ -145,3 +146,23 @@ def test_compiled_samples_are_the_reference_samples(dtype, start, count):
     assert compiled.shape == (count, 3)
     assert compiled.dtype == np.dtype(dtype)
     np.testing.assert_allclose(compiled, reference, atol=1e-13 if dtype == "float64" else 2e-5)
+
+
+def test_odd_products_may_be_left_out():
+    """The others keep their bits and their places; with six points products of three fields are needed as factors."""
+    model, n = model_of(2, 3), len(POINTS)
+    for max_points in (4, 5, 6):
+        full, even = (
+            EnsembleKernel(model, POINTS[:, :2], max_points=max_points, seed=SEED, dtype="float64", even_only=flag)
+            for flag in (False, True)
+        )
+        sums = np.zeros((2, 1, full.n_monomials))
+        full.add([5], [300], 0, 3, sums[0])
+        even.add([5], [300], 0, 3, sums[1])
+        degrees = np.arange(1, max_points + 1)
+        degree = np.repeat(degrees, [comb(n + g - 1, g) for g in degrees])
+        left_out = (degree % 2 == 1) & (degree > (max_points + 1) // 2)
+        assert np.array_equal(sums[0, 0, ~left_out], sums[1, 0, ~left_out])
+        assert left_out.any()
+        assert not sums[1, 0, left_out].any()
+        assert sums[0, 0].all()
