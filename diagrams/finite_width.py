@@ -49,7 +49,7 @@ def finite_width_correlators(
     >>> net = phi4_net(mass=1, cutoff=8, coupling=0.5, box=4).at(N=100)
     >>> found = finite_width_correlators(net, order={"1/N": 1, "lambda": 1})
     >>> [diagram.symmetry_factor for diagram in found.source.diagrams(2)]
-    [1, 6, 6, 4, 2]
+    [1, 6, 4, 6, 2]
     """
     if not isinstance(net, FieldDeformed):
         raise TypeError(f"net must be a deformed ensemble such as phi4_net(...).at(N=100), got {net!r}")

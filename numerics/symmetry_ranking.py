@@ -126,6 +126,7 @@ def rank_symmetries(
 
     Examples
     --------
+    >>> import numpy as np
     >>> f = np.random.default_rng(0).uniform(-1, 1, (20_000, 2, 1))  # a square of outputs is not round
     >>> [str(g) for g in rank_symmetries(f).compatible]
     ['signs', 'S(2)']

@@ -15,6 +15,7 @@ import os, signal, threading, time
 from diagrams import enumerate_diagrams
 
 enumerate_diagrams(valences=(3,), legs=2, loops=2)  # compiled functions are loaded
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell ignore it
 threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
 start = time.monotonic()
 try:

@@ -272,6 +272,7 @@ import os, signal, threading, time
 from diagrams.streaming import iter_diagrams
 
 next(iter_diagrams(valences=(3,), legs=2, loops=3))  # compiled functions are loaded
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell ignore it
 threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
 start = time.monotonic()
 try:
