@@ -22,7 +22,7 @@ $(VENV)/.installed-test: $(VENV)/.installed
 demo: $(VENV)/.installed
 	$(BIN)/nnft demo --out $(OUT)
 
-test: lint types contract pytest docs
+test: lint types contract docs pytest
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

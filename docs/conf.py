@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+import warnings
 from importlib import metadata
 from pathlib import Path
 
@@ -33,6 +34,7 @@ myst_url_schemes = ("http", "https", "mailto")
 nb_execution_mode = "off"  # notebooks are stored with their output, and the tests run them
 autosummary_generate = True
 autodoc_typehints = "none"  # numpydoc shows the types of the docstring
+warnings.filterwarnings("ignore", "Unknown section", UserWarning)  # docstrings that a class inherits from sympy
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 
