@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from numerics.cli_options import add_network, add_results, guarded, network, tell_written
+from numerics.cli_options import HelpWithExamples, add_network, add_results, guarded, network, tell_written
 
 if TYPE_CHECKING:
     from diagrams.theory import Action
@@ -30,7 +30,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:  # type: ignore[ty
         "two-point function. --out writes a LaTeX document with every term beside its diagram, and correlators up "
         "to four points.",
         epilog=_EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpWithExamples,
     )
     add_network(parser)
     parser.add_argument("--order", type=int, default=1, help="through this power of 1/N (default: 1)")

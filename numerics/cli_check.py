@@ -9,7 +9,16 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from numerics.cli_options import PARAMETERS, add_network, add_results, guarded, network, numbers_for, tell_written
+from numerics.cli_options import (
+    PARAMETERS,
+    HelpWithExamples,
+    add_network,
+    add_results,
+    guarded,
+    network,
+    numbers_for,
+    tell_written,
+)
 
 if TYPE_CHECKING:
     from numerics.compare import Comparison
@@ -31,7 +40,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:  # type: ignore[ty
         description="Compare the exact connected correlators of a network ensemble with sampled networks, component by "
         "component, with pulls and chi^2. Exit status 1 if a component is off by more than five standard errors.",
         epilog=_EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpWithExamples,
     )
     add_network(parser)
     parser.add_argument("--width", type=int, default=20, help="width N (default: 20)")

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from numerics.cli_options import add_results, guarded, tell_written
+from numerics.cli_options import HelpWithExamples, add_results, guarded, tell_written
 
 if TYPE_CHECKING:
     from diagrams.collection import Diagrams
@@ -40,7 +40,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:  # type: ignore[ty
         "where one is known. Prints the number, the exact sum of 1/|Aut| and the first diagrams; --out writes all of "
         "them as LaTeX, SVG and JSON.",
         epilog=_EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpWithExamples,
     )
     parser.add_argument("--valences", type=int, nargs="+", help="degrees of the vertices of one field (default: 4)")
     parser.add_argument("--legs", type=int, help="number of external legs (default: 2)")

@@ -14,6 +14,15 @@ _WRONG_USAGE = (ArithmeticError, ImportError, MemoryError, NotImplementedError, 
 Command = Callable[[argparse.Namespace], int]
 
 
+class HelpWithExamples(argparse.HelpFormatter):
+    """Help whose paragraphs are filled, except for those with line breaks of their own, such as lists of examples."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if "\n" in text:
+            return "\n".join(indent + line for line in text.splitlines())
+        return super()._fill_text(text, width, indent)
+
+
 def add_network(parser: argparse.ArgumentParser) -> None:
     """Add the options that choose a network."""
     parser.add_argument("--net", choices=NETS, default="cos", help="network (default: cos)")
