@@ -10,6 +10,7 @@ from textwrap import indent
 
 from numerics import elementary
 from numerics.kernels import LANES, Neuron, neuron_round, philox
+from numerics.kernels._words_source import words_source
 from numerics.kernels.features import FeatureNeuron, feature_source
 
 #: Activations that are not elementary functions, as text of the argument ``a``.
@@ -17,12 +18,11 @@ EXPRESSIONS = {"relu": "(a if a > ZERO else ZERO)", "identity": "a"}
 
 UNROLLED_DIMS = 4  # up to here w.x is one expression, beyond it is summed in a buffer
 
-_STORE = {"float64": "U64(w{} | U64({magic:#x})).view(np.float64) - TWO_52", "float32": "np.uint32(w{})"}
 _RADIUS = {
-    "float64": "(radius[l] + (rest[l] + HALF) * UNIT) * UNIT",
+    "float64": "((radius[l] - TWO_52) + ((rest[l] - TWO_52) + HALF) * UNIT) * UNIT",
     "float32": "(np.float32(np.int32(radius[l] >> np.uint32(1))) + HALF) * np.float32(2.0**-31)",
 }
-_ANGLE = {"float64": "angle[l] * UNIT", "float32": "np.float32(np.int32(angle[l])) * UNIT"}
+_ANGLE = {"float64": "(angle[l] - TWO_52) * UNIT", "float32": "np.float32(np.int32(angle[l])) * UNIT"}
 # in float64 half a turn is taken off, so that no angle needs reducing, and the radius has the sign that makes up for it
 _PAIR = {"float64": ("-{radius}(u)", " - HALF"), "float32": ("{radius}(u)", "")}
 
@@ -81,6 +81,7 @@ from numba import njit, prange
 
 FLAGS = {{'contract', 'nsz'}}
 U64 = np.uint64
+LOW = U64(0xFFFFFFFF)
 LANES = {lanes}
 ZERO = np.{dtype}(0.0)
 HALF = np.{dtype}(0.5)
@@ -88,21 +89,7 @@ UNIT = np.{dtype}(2.0**-32)
 TWO_52 = 2.0**52
 
 
-@njit(fastmath=FLAGS, error_model='numpy')
-def draw(block, first, neurons, key0, key1, words):
-    use_wide_vectors()
-    for call in range({n_calls}):
-        a = words[0, call]
-        b = words[1, call]
-        c = words[2, call]
-        d = words[3, call]
-        for l in range(LANES):
-            w0, w1, w2, w3 = philox4x32(U64(first + l), U64(block), U64(neurons), U64(call), key0, key1)
-            a[l] = {word0}
-            b[l] = {word1}
-            c[l] = {word2}
-            d[l] = {word3}
-
+{words}
 
 @njit(fastmath=FLAGS, error_model='numpy')
 def transform(words, normals, phases):
@@ -150,15 +137,16 @@ def add_monomials(rows, factors, products, total):
 
 @njit(fastmath=FLAGS, error_model='numpy')
 def evaluate(block, first, width, points, offsets, constants, tables, scale, bias, key0, key1,
-             words, normals, phases, scratch, rows):
+             words, opening, normals, phases, scratch, rows):
     use_wide_vectors()
     n_points = points.shape[0]
+    open_words(first, key1, opening)
     n_rounds = (width + {n_neurons} - 1) // {n_neurons}
     for i in range({n_outputs} * n_points):
         for l in range(LANES):
             rows[i, l] = ZERO
     for r in range(n_rounds + (bias > ZERO)):
-        draw(block, first, r if r < n_rounds else {output_round}, key0, key1, words)
+        draw(block, r if r < n_rounds else {output_round}, key0, key1, opening, words)
         transform(words, normals, phases)
         for k in range(min({n_neurons}, width - {n_neurons} * r)):
             add_neuron(k, points, offsets, constants, tables, normals, phases, scratch, rows)
@@ -174,19 +162,20 @@ def buffers():
     words = np.empty((4, {n_calls}, LANES), np.{stored})
     normals = np.empty((2, {n_pairs}, LANES), np.{dtype})
     phases = np.empty(({n_phase_rows}, LANES), np.{dtype})
-    return words, normals, phases, np.empty({n_scratch} * LANES, np.{dtype})
+    opening = np.empty(({n_calls} + 1, LANES), np.uint64)
+    return words, opening, normals, phases, np.empty({n_scratch} * LANES, np.{dtype})
 
 
 @njit(fastmath=FLAGS, error_model='numpy')
 def add_block(block, n_nets, group0, group1, width, points, offsets, constants, tables, scale, bias, key0, key1,
               factors, products, total):
     use_wide_vectors()
-    words, normals, phases, scratch = buffers()
+    words, opening, normals, phases, scratch = buffers()
     rows = np.empty((factors.shape[0], LANES), np.{dtype})
     for group in range(group0, min(group1, (n_nets + LANES - 1) // LANES)):
         first = group * LANES
         evaluate(block, first, width, points, offsets, constants, tables, scale, bias, key0, key1,
-                 words, normals, phases, scratch, rows)
+                 words, opening, normals, phases, scratch, rows)
         for i in range({n_outputs} * points.shape[0]):
             for l in range(n_nets - first, LANES):
                 rows[i, l] = ZERO
@@ -197,9 +186,9 @@ def add_block(block, n_nets, group0, group1, width, points, offsets, constants, 
 def sample_block(block, group0, width, points, offsets, constants, tables, scale, bias, key0, key1, outputs):
     for g in prange(outputs.shape[0]):
         use_wide_vectors()
-        words, normals, phases, scratch = buffers()
+        words, opening, normals, phases, scratch = buffers()
         evaluate(block, (group0 + g) * LANES, width, points, offsets, constants, tables, scale, bias, key0, key1,
-                 words, normals, phases, scratch,
+                 words, opening, normals, phases, scratch,
                  outputs[g])
 
 
@@ -311,14 +300,14 @@ def kernel_source(model: Neuron | FeatureNeuron, input_dim: int, dtype: str, fun
         add_neuron, used, n_scratch = _add_neuron(model, input_dim, dtype)
     elementary_names = {"radius", "cos_half", "sin_half", *functions} | used
     names = {f: elementary.function_name(f, dtype) for f in elementary_names}
-    stores = {f"word{i}": _STORE[dtype].format(i, magic=0x4330000000000000) for i in range(4)}
     body = _MODULE.format(
         lanes=LANES, dtype=dtype, stored="float64" if dtype == "float64" else "uint32",
         n_calls=plan.n_calls, n_pairs=plan.n_pairs, n_phases=plan.n_phases, n_neurons=plan.n_neurons,
-        words_per_pair=plan.words_per_pair, n_outputs=model.n_outputs, output_round=philox.OUTPUT_ROUND,
+        words_per_pair=plan.words_per_pair,
+        words=words_source(plan.n_calls, LANES, dtype), n_outputs=model.n_outputs, output_round=philox.OUTPUT_ROUND,
         radius=_RADIUS[dtype], angle=_ANGLE[dtype], cos=names["cos_half"], sin=names["sin_half"],
         length=_PAIR[dtype][0].format(radius=names["radius"]), turned=_PAIR[dtype][1],
-        add_neuron=add_neuron.strip("\n"), n_phase_rows=max(1, plan.n_phases), n_scratch=n_scratch, **stores,
+        add_neuron=add_neuron.strip("\n"), n_phase_rows=max(1, plan.n_phases), n_scratch=n_scratch,
     )  # fmt: skip
-    head = [elementary.library(elementary_names, dtype), philox.source(), _WIDE_VECTORS, f"LANES = {LANES}", _DOT]
+    head = [elementary.library(elementary_names, dtype), _WIDE_VECTORS, f"LANES = {LANES}", _DOT]
     return "\n".join([*head, "import math", body])

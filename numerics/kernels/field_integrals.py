@@ -56,18 +56,18 @@ def polynomials(grid, table, scratch, values):
 def field_groups(blocks, groups, width, points, offsets, constants, tables, scale, bias, key0, key1,
                  n_fields, starts, step, n_steps, table, outputs):
     for g in prange(blocks.shape[0]):
-        words, normals, phases, scratch = buffers()
+        words, opening, normals, phases, scratch = buffers()
         one_group(blocks[g], groups[g] * LANES, width, points, offsets, constants, tables, scale, bias, key0, key1,
-                  n_fields, starts, step, n_steps, table, words, normals, phases, scratch, outputs[g])
+                  n_fields, starts, step, n_steps, table, words, opening, normals, phases, scratch, outputs[g])
 """
 
 _DIRECT = """
 @njit(fastmath=FLAGS, error_model='numpy')
 def one_group(block, first, width, points, offsets, constants, tables, scale, bias, key0, key1,
-              n_fields, starts, step, n_steps, table, words, normals, phases, scratch, outputs):
+              n_fields, starts, step, n_steps, table, words, opening, normals, phases, scratch, outputs):
     rows = np.empty((points.shape[0], LANES))
     evaluate(block, first, width, points, offsets, constants, tables, scale, bias, key0, key1,
-             words, normals, phases, scratch, rows)
+             words, opening, normals, phases, scratch, rows)
     for i in range(n_fields):
         for l in range(LANES):
             outputs[i, l] = rows[i, l]
@@ -113,7 +113,7 @@ def add_lines(n_kept, starts, step, n_steps, kept, old, new, grid):
 
 @njit(fastmath=FLAGS, error_model='numpy')
 def one_group(block, first, width, points, offsets, constants, tables, scale, bias, key0, key1,
-              n_fields, starts, step, n_steps, table, words, normals, phases, scratch, outputs):
+              n_fields, starts, step, n_steps, table, words, opening, normals, phases, scratch, outputs):
     nodes = np.zeros((starts.shape[0] * n_steps, LANES))
     grid = nodes.reshape((2, starts.shape[0] * n_steps // 2, LANES))
     kept = np.empty(({batch}, {n_kept}, LANES))
@@ -122,10 +122,11 @@ def one_group(block, first, width, points, offsets, constants, tables, scale, bi
     for i in range(n_fields):
         for l in range(LANES):
             outputs[i, l] = ZERO
+    open_words(first, key1, opening)
     n_rounds = (width + {n_neurons} - 1) // {n_neurons}
     slot = 0
     for r in range(n_rounds + (bias > ZERO)):
-        draw(block, first, r if r < n_rounds else {output_round}, key0, key1, words)
+        draw(block, r if r < n_rounds else {output_round}, key0, key1, opening, words)
         transform(words, normals, phases)
         for k in range(min({n_neurons}, width - {n_neurons} * r)):
             add_neuron(k, points, offsets, constants, tables, normals, phases, scratch, outputs)

@@ -19,12 +19,13 @@ _DRAW = """
 def draw_parameters(block, start, width, constants, tables, key0, key1, rows, out):
     n_groups = (start % LANES + out.shape[1] + LANES - 1) // LANES
     for g in prange(n_groups):
-        words, normals, phases, scratch = buffers()
+        words, opening, normals, phases, scratch = buffers()
         first = (start // LANES + g) * LANES
         low = max(start - first, 0)
         high = min(start + out.shape[1] - first, LANES)
+        open_words(first, key1, opening)
         for r in range((width + {n_neurons} - 1) // {n_neurons}):
-            draw(block, first, r, key0, key1, words)
+            draw(block, r, key0, key1, opening, words)
             transform(words, normals, phases)
             for k in range(min({n_neurons}, width - {n_neurons} * r)):
                 prepare(k * {n_normals}, k * {n_uniforms}, constants, tables, normals, phases, scratch)
