@@ -148,7 +148,7 @@ class ChainRun:
             "ensemble": self._label,
             "chains": f"{tuning!r}, {self.n_chains} x {self.n_draws} after {self.warmup}, seed {self.seed}",
             "points": self.points.tolist(),
-            **{k: str(v) for k, v in self._attrs().items() if k in ("versions", "quadrature_nodes")},
+            **{k: str(v) for k, v in self._attrs().items() if k in ("stream", "versions", "quadrature_nodes")},
         }
         count = min(_CHUNK, self.n_draws)
         columns = sum(a.size for a in self._tuned(tuning.method)[0].state)

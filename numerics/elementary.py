@@ -16,15 +16,15 @@ function      float64    float32    range
 ============  =========  =========  ================================================================
 exp           1.0 ulp    1.4 ulp    all; results below 1.4 times the smallest normal number are 0
 log           0.8 ulp    0.8 ulp    all, subnormal numbers included
-radius        1.5 ulp    1.6 ulp    0 < u <= 1, u not subnormal; ``sqrt(-2 log u)`` of Box and Muller
-cos_turns     2.8 ulp    3.4 ulp    all; ``cos(2 pi t)``
-sin_turns     3.0 ulp    3.4 ulp    all; ``sin(2 pi t)``
-cos_half      2.8 ulp    3.2 ulp    ``cos(2 pi t)`` for \|t\| <= 1/2 only
-sin_half      2.8 ulp    3.2 ulp    ``sin(2 pi t)`` for \|t\| <= 1/2 only
-cos_wave      2.8 ulp    3.0e-7     all; ``cos(2 pi t)``, the float32 error absolute: terms of a sum
+root_log      1.5 ulp    1.6 ulp    ``sqrt(-log u)`` for 0 < u <= 1, u not subnormal
+cos_turns     2.4 ulp    3.2 ulp    all; ``cos(2 pi t)``
+sin_turns     2.0 ulp    2.6 ulp    all; ``sin(2 pi t)``
+cos_quarter   1.7 ulp    1.6 ulp    ``cos(pi y / 2)`` for \|y\| <= 1/2 only
+sin_quarter   1.5 ulp    1.6 ulp    ``sin(pi y / 2)`` for \|y\| <= 1/2 only
+cos_wave      8e-16      3.0e-7     all; ``cos(2 pi t)``, the error absolute: terms of a sum
 cos           2.2 ulp    3.6 ulp    \|x\| <= 1e5 radians (beyond, the error grows; nan above 1e9)
 sin           2.2 ulp    3.6 ulp    \|x\| <= 1e5 radians (beyond, the error grows; nan above 1e9)
-erf           3.6 ulp    3.6 ulp    all
+erf           3.6 ulp    3.0 ulp    all
 tanh          2.8 ulp    2.8 ulp    all
 ============  =========  =========  ================================================================
 
@@ -55,12 +55,13 @@ FASTMATH = frozenset({"contract", "nsz"})
 #   sin       (sin(y) - y) / y^3                          in y^2,           |y| <= pi/2
 #   log       float64: (log((1+s)/(1-s)) - 2s) / s^3      in s^2,           |s| <= (sqrt(2)-1)/(sqrt(2)+1)
 #             float32: (log(1+f) - f + f^2/2) / f^3       in f,             1/sqrt(2) <= 1+f <= sqrt(2)
-#   erf       erf(y) / y                                  in v = (a y^2 - K) / (y^2 + K) from -1 to 1, |y| <= Y;
-#                                                         (K, Y) = (30, 5.93) or (20, 3.92)
-#   minus_two_log  -2 log(1+f) / f                        in f,             1/sqrt(2) <= 1+f <= sqrt(2)
-# and "inverse", of 1/x for 1 + 1/sqrt(2) <= x <= 1 + sqrt(2), with the smallest relative error (1.3e-3), and "wave",
-# cos(2 pi r) in r^2 for |r| <= 1/2 by least squares, coefficient by coefficient from the lowest on, so that the later
-# ones make up for the rounding of the earlier (1.9e-8).
+#   minus_log -log(1+f) / f                               in f,             1/sqrt(2) <= 1+f <= sqrt(2)
+#   sin_quarter, cos_quarter  sin(pi y / 2) / y, cos(pi y / 2) in y^2,      |y| <= 1/2
+#   wave      float64: sqrt(2) cos(pi y)                  in y^2,           |y| <= 1/2
+# and, with the smallest relative error (by Remez' exchange), "erf_top" over "erf_bottom", of erf(y) / y in y^2 for
+# |y| <= 5.9 (2.6e-17) or 3.9 (1.7e-8), and "inverse", of 1/x for 1 + 1/sqrt(2) <= x <= 1 + sqrt(2) (1.3e-3). "wave" in
+# float32 is by least squares, weighted by the function itself because its square is wanted, coefficient by coefficient
+# from the lowest on, so that the later ones make up for the rounding of the earlier.
 # fmt: off
 _COEFFICIENTS: dict[str, dict[str, tuple[float, ...]]] = {
     "float64": {
@@ -73,24 +74,33 @@ _COEFFICIENTS: dict[str, dict[str, tuple[float, ...]]] = {
             -2.5052107616996182e-08, 1.6058977312464087e-10, -7.643970296798572e-13, 2.7314447669863995e-15),
         "log": (0.666666666666667, 0.39999999999899505, 0.28571428625975487, 0.2222221113479508, 0.18182889125261723,
             0.15331721600556042, 0.14616449685043406),
-        "erf": (0.3003460978135206, -0.20565246154723246, 0.1351514714547648, -0.1125535690226807, 0.0959794672320164,
-            -0.0826865103174123, 0.06881549719980241, -0.053343583983457996, 0.03696893971309564,
-            -0.021949780944458843, 0.01057717379050383, -0.0037716654904110455, 0.0007605972397749208,
-            6.870240677677579e-05, -9.873479224843677e-05, 1.9083587742956175e-05, 6.425732122323756e-06,
-            -3.0963618403755344e-06, -3.374946665408369e-07, 3.651031141635715e-07, 1.8845722328667067e-08,
-            -3.750122216871441e-08, -1.146179887009779e-09, 2.5637979063900558e-09),
+        "erf_top": (1.1283791670955126, 0.21966536693651223, 0.06603312450654547, 0.006862158413585197,
+            0.000853233853096323, 5.663876808391889e-05, 3.8844550248257954e-06, 1.6844166701870125e-07,
+            6.732024743840521e-09, 1.711299934490199e-10, 3.3441605658567317e-12, 2.2519927428567416e-14,
+            1.5996039771555236e-17),
+        "erf_bottom": (1.0, 0.5280066961019284, 0.13452256494347892, 0.021931138733185508, 0.002556240270907877,
+            0.00022517954318432775, 1.5426113367264392e-05, 8.307497149893261e-07, 3.497254065776309e-08,
+            1.119449897091656e-09, 2.5432219295751227e-11, 3.3427942698214334e-13, 8.982394436104786e-16),
         "inverse": (1.4777559147244488, -0.7224441133556709, 0.11686289071326848),
+        "sin_quarter": (1.5707963267948966, -0.6459640975062443, 0.07969262624604301, -0.004681754132340976,
+            0.0001604411507421909, -3.59864335298231e-06, 5.633933781537854e-08),
+        "cos_quarter": (1.0, -1.2337005501361513, 0.25366950789986475, -0.02086348073494657, 0.000919259950041661,
+            -2.520013526428479e-05, 4.6552961874867623e-07),
+        "wave": (1.4142135623730951, -6.978864199638876, 5.739885734946354, -1.888346717030254, 0.3328077687709919,
+            -0.03649645205452199, 0.002728804649905714, -0.00014787943797119497, 5.868370187285554e-06),
     },
     "float32": {
         "expm1": (0.5, 0.16666578, 0.041666556, 0.008363173, 0.0013926176),
         "sin_turn": (6.2831855, -41.3417, 81.605225, -76.70428, 42.00978, -14.393967),
         "log": (0.3333333, -0.24999997, 0.20000716, -0.16667803, 0.14249058, -0.12425687, 0.1168542, -0.11479734,
             0.06971612),
-        "erf": (0.42407954, -0.2680896, 0.17253885, -0.12301229, 0.078026816, -0.041091666, 0.016569965,
-            -0.0045418525, 0.0005642112, 9.684034e-05, -3.877865e-05),
-        "minus_two_log": (-2.0, 0.99999976, -0.6666669, 0.5000316, -0.40001878, 0.3321674, -0.283993, 0.26532063,
-            -0.25613222, 0.14902373),
-        "wave": (1.0, -19.739206, 64.93917, -85.45068, 60.169712, -25.969112, 6.524344),
+        "erf_top": (1.1283791, 0.1896685, 0.052668262, 0.0037384068, 0.00028506163, 2.0664354e-06),
+        "erf_bottom": (1.0, 0.5014221, 0.113819614, 0.0149144, 0.0011573873, 3.8269598e-05),
+        "minus_log": (-1.0, 0.49999997, -0.33334193, 0.25001353, -0.19955933, 0.16577993, -0.14977401, 0.14269258,
+            -0.08533313),
+        "sin_quarter": (1.5707964, -0.6459635, 0.07968022, -0.004602149),
+        "cos_quarter": (1.0, -1.233697, 0.25359857, -0.02040816),
+        "wave": (1.4142135, -6.9788585, 5.739652, -1.8850597, 0.31426287),
     },
 }
 # fmt: on
@@ -108,7 +118,7 @@ class _Precision:
     smallest_exp: float  # exp is taken as 0 below
     ln2: tuple[float, float]  # high part (few bits, so that its multiples are exact) and the rest
     sqrt_half: int  # bit pattern of sqrt(1/2)
-    erf_map: tuple[float, float, float]  # a and K of the variable of the erf polynomial, and Y^2
+    largest_erf: float  # square from which erf is 1
 
     def number(self, value: float) -> str:
         """Return a literal of the type; a bare one would promote float32 to float64."""
@@ -127,44 +137,24 @@ class _Precision:
         return f"{self.bits}({text}).view(np.{self.dtype})"
 
     def polynomial(self, target: str, variable: str, name: str) -> list[str]:
-        """Return lines that set ``target`` to a polynomial of :data:`_COEFFICIENTS`.
-
-        Blocks of coefficients by Estrin's scheme, and Horner's over the blocks: few multiplications more than by
-        Horner's alone, and a chain of dependent operations that is shorter by the size of a block.
-        """
-        numbers = [self.number(c) for c in _COEFFICIENTS[self.dtype][name]]
-        powers, lines, k = {1: variable}, [], 1
-        while 2 * k <= _ESTRIN and len(numbers) > _SHORT:
-            powers[2 * k] = f"{variable}_{2 * k}"
-            lines.append(f"{powers[2 * k]} = {powers[k]} * {powers[k]}")
-            k *= 2
-        blocks = [_estrin(numbers[i : i + k], powers) for i in range(0, len(numbers), k)]
-        steps = [f"{target} = {part} + {target} * {powers[k]}" for part in reversed(blocks[:-1])]
-        return [*lines, f"{target} = {blocks[-1]}", *steps]
-
-
-def _estrin(numbers: list[str], powers: dict[int, str]) -> str:
-    if len(numbers) == 1:
-        return numbers[0]
-    half = max(k for k in powers if k < len(numbers))
-    return f"({_estrin(numbers[:half], powers)} + {powers[half]} * {_estrin(numbers[half:], powers)})"
+        """Return lines that set ``target`` to a polynomial of :data:`_COEFFICIENTS`, by Horner's scheme."""
+        *rest, highest = (self.number(c) for c in _COEFFICIENTS[self.dtype][name])
+        return [f"{target} = {highest}", *(f"{target} = {target} * {variable} + {c}" for c in reversed(rest))]
 
 
 _PRECISIONS = {
     "float64": _Precision(
         "float64", "np.uint64", 52, 1023, 709.79, -708.05,
         (0.6931471803691238, 1.9082149292705877e-10), 0x3FE6A09E667F3BCD,
-        (2.7062468541073628, 30.0, 35.1649),
+        34.81,
     ),
     "float32": _Precision(
         "float32", "np.uint32", 23, 127, 88.73, -86.98,
         (0.693115234375, 3.1946184945309415e-05), 0x3F3504F3,
-        (3.603082, 20.0, 15.3664),
+        15.21,
     ),
 }  # fmt: skip
 
-_ESTRIN = 4  # coefficients in a block
-_SHORT = 9  # so few are done by Horner's scheme alone, which gives cos(0) = 1 exactly
 _PI = (3.1415926534682512, 1.2154201012607932e-10, 4.044532497591901e-21)  # 33 bits, 33 bits, the rest
 
 
@@ -248,8 +238,8 @@ def _sin_turns(p: _Precision, *, argument: str = "x") -> list[str]:
     ]
 
 
-def _radius(p: _Precision) -> list[str]:
-    """Lines for ``sqrt(-2 log u)``; the divider of the processor is left to the square root.
+def _root_log(p: _Precision) -> list[str]:
+    """Lines for ``sqrt(-log u)``; the divider of the processor is left to the square root.
 
     The quotient in the logarithm is refined from a rough start: two results of the divider for each pair of normals
     would set the pace.
@@ -257,47 +247,43 @@ def _radius(p: _Precision) -> list[str]:
     one_bits, field = p.bias << p.mantissa, (1 << p.mantissa) - 1
     magic = 2.0**p.mantissa
     magic_bits = (p.bias + p.mantissa) << p.mantissa
-    one = p.number(1.0)
-    lines = [
+    one, minus_ln2 = p.number(1.0), p.number(-0.6931471805599453)
+    mantissa = f"f = {p.from_bits(f'(i & {p.integer(field)}) + {p.integer(p.sqrt_half)}')} - {one}"
+    if p.dtype == "float32":
+        return [
+            f"i = {p.bits}({p.as_bits('x')} - {p.integer(p.sqrt_half)})",
+            f"e = np.float32(np.int32(i) >> np.int32({p.mantissa}))",
+            mantissa,
+            *p.polynomial("q", "f", "minus_log"),
+            f"return np.sqrt(e * {minus_ln2} + f * q)",
+        ]
+    return [
         f"i = {p.bits}({p.as_bits('x')} + {p.integer(one_bits - p.sqrt_half)})",
         f"e = {p.from_bits(f'(i >> {p.integer(p.mantissa)}) | {p.integer(magic_bits)}')} - {p.number(p.bias + magic)}",
-        f"f = {p.from_bits(f'(i & {p.integer(field)}) + {p.integer(p.sqrt_half)}')} - {one}",
+        mantissa,
+        f"d = {p.number(2.0)} + f",
+        *p.polynomial("w", "d", "inverse"),
+        f"m = {one} - d * w",
+        "w = w + w * (m + m * m)",
+        "s = f * w",
+        "s = s + w * (f - d * s)",
+        "z = s * s",
+        *p.polynomial("q", "z", "log"),
+        f"return np.sqrt(e * {minus_ln2} + s * ({p.number(-2.0)} - z * q))",
     ]
-    if p.dtype == "float64":
-        lines += [
-            f"d = {p.number(2.0)} + f",
-            *p.polynomial("w", "d", "inverse"),
-            f"m = {one} - d * w",
-            "w = w + w * (m + m * m)",
-            "s = f * w",
-            "s = s + w * (f - d * s)",
-            "z = s * s",
-            *p.polynomial("q", "z", "log"),
-            f"y = s * ({p.number(-4.0)} - z * (q + q))",
-        ]
-    else:
-        lines += [*p.polynomial("q", "f", "minus_two_log"), "y = f * q"]
-    return [*lines, f"return np.sqrt(e * {p.number(-2 * 0.6931471805599453)} + y)"]
 
 
-def _cos_half(p: _Precision) -> list[str]:
-    return [f"y = {p.number(0.25)} - abs(x)", "s = y * y", *p.polynomial("q", "s", "sin_turn"), "return y * q"]
+def _cos_quarter(p: _Precision) -> list[str]:
+    return ["s = x * x", *p.polynomial("q", "s", "cos_quarter"), "return q"]
 
 
-def _sin_half(p: _Precision) -> list[str]:
-    return [
-        f"half = {p.number(0.5)} if x > {p.number(0.0)} else {p.number(-0.5)}",
-        f"y = half - x if abs(x) > {p.number(0.25)} else x",
-        "s = y * y",
-        *p.polynomial("q", "s", "sin_turn"),
-        "return y * q",
-    ]
+def _sin_quarter(p: _Precision) -> list[str]:
+    return ["s = x * x", *p.polynomial("q", "s", "sin_quarter"), "return x * q"]
 
 
 def _cos_wave(p: _Precision) -> list[str]:
-    if p.dtype == "float64":
-        return _cos_turns(p)
-    return ["y = x - np.rint(x)", "s = y * y", *p.polynomial("q", "s", "wave"), "return q"]
+    """Lines for ``cos(2 pi x) = (sqrt(2) cos(pi y))**2 - 1``: half the angle needs a shorter polynomial."""
+    return ["y = x - np.rint(x)", "s = y * y", *p.polynomial("q", "s", "wave"), f"return q * q - {p.number(1.0)}"]
 
 
 def _radians(p: _Precision, n: str, k: str) -> list[str]:
@@ -339,14 +325,13 @@ def _sin(p: _Precision) -> list[str]:
 
 
 def _erf(p: _Precision) -> list[str]:
-    slope, centre, largest = p.erf_map
-    one = p.number(1.0)
+    one, largest = p.number(1.0), p.number(p.largest_erf)
     return [
         "s = x * x",
-        f"s = {p.number(largest)} if s > {p.number(largest)} else s",
-        f"v = ({p.number(slope)} * s - {p.number(centre)}) / (s + {p.number(centre)})",
-        *p.polynomial("q", "v", "erf"),
-        "q = q * x",
+        f"s = {largest} if s > {largest} else s",
+        *p.polynomial("q", "s", "erf_top"),
+        *p.polynomial("v", "s", "erf_bottom"),
+        "q = x * q / v",
         f"q = {one} if q > {one} else q",
         f"return {p.number(-1.0)} if q < {p.number(-1.0)} else q",
     ]
@@ -369,9 +354,9 @@ def _tanh(p: _Precision) -> list[str]:
 _BODIES: dict[str, Callable[[_Precision], list[str]]] = {
     "exp": _exp,
     "log": _log,
-    "radius": _radius,
-    "cos_half": _cos_half,
-    "sin_half": _sin_half,
+    "root_log": _root_log,
+    "cos_quarter": _cos_quarter,
+    "sin_quarter": _sin_quarter,
     "cos_wave": _cos_wave,
     "cos_turns": _cos_turns,
     "sin_turns": _sin_turns,

@@ -24,6 +24,7 @@ from numerics.blocks import Block, Run, block_size, collected, make_blocks, slic
 from numerics.checkpoint import SECONDS
 from numerics.deep_networks import DeepNetworks
 from numerics.estimators import BlockSums, estimate_cumulants, n_monomials
+from numerics.kernels import STREAM
 from numerics.points import as_points
 from numerics.results import Estimate
 from numerics.sources import Networks, Source, named_parameters, source_of
@@ -474,6 +475,7 @@ class Ensemble:
             "backend": self._source.backend,
             "method": "independent networks",
             "dtype": self.dtype,
+            "stream": STREAM,
             "versions": versions,
         }
 

@@ -16,7 +16,7 @@ FORMAT = 1
 _KEY = "nnft_estimate"
 _SAME = ("architecture", "method", "strength", "derivative", "max_points")  # what estimates of one quantity agree on
 
-_TOLD = ("dtype", "backend", "sampling", "versions")  # what may differ, and is named for both
+_TOLD = ("dtype", "backend", "sampling", "stream", "versions")  # what may differ, and is named for both
 _ESS = "effective_sample_size"
 
 

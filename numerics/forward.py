@@ -233,13 +233,23 @@ def _words(xp: Any, plan: Round, index: Any, block: int, rounds: Any, seed: int)
 
 
 def _normals(xp: Any, plan: Round, words: Any, dtype: str) -> Any:
-    """Return standard normals by Box-Muller, shape (networks, rounds, 2 * pairs)."""
+    """Return standard normals by Box and Muller's method, shape (networks, rounds, 2 * pairs)."""
     used = words[..., : plan.n_pairs * plan.words_per_pair]
     pairs = used.reshape(*words.shape[:2], plan.n_pairs, plan.words_per_pair)
-    radius = xp.sqrt(-2 * xp.log(_unit_interval(xp, pairs, dtype)))
-    angle = _turns(xp, pairs[..., -1], dtype) * xp.asarray(2 * np.pi, dtype=dtype)
-    both = xp.stack([radius * xp.cos(angle), radius * xp.sin(angle)], axis=-1)
+    word = pairs[..., -1]
+    radius = xp.sqrt(-xp.log(_unit_interval(xp, pairs, dtype)))
+    angle = _quarter_turns(xp, word, dtype) * xp.asarray(np.pi / 2, dtype=dtype)
+    cosine, sine = xp.cos(angle), xp.sin(angle)
+    signs = [1 - 2 * ((word >> xp.uint32(bit)) & xp.uint32(1)).astype(dtype) for bit in (31, 30)]
+    both = xp.stack([signs[0] * radius * (cosine - sine), signs[1] * radius * (cosine + sine)], axis=-1)
     return both.reshape(*words.shape[:2], 2 * plan.n_pairs)
+
+
+def _quarter_turns(xp: Any, words: Any, dtype: str) -> Any:
+    """Return angles from the middle of a quarter, between -1/2 and 1/2 quarter turns."""
+    if dtype == "float64":
+        return (words << xp.uint32(2)).astype(dtype) * 2.0**-32 + (2.0**-31 - 0.5)
+    return _turns(xp, words << xp.uint32(2), dtype)
 
 
 def _unit_interval(xp: Any, pairs: Any, dtype: str) -> Any:

@@ -2,14 +2,18 @@
 
 The stream of random words is part of a result's definition, so it is fixed here, once, for all backends. Neurons are
 drawn in rounds of a few neurons, as many as fill whole Philox calls. A round uses its words in order: first the
-normals, pair by pair (Box-Muller), then one word for each uniform number. Normals are dealt to neurons in turn: output
+normals, pair by pair, then one word for each uniform number. Normals are dealt to neurons in turn: output
 weights (one for each output), then the hidden ones (the ``input_dim`` input weights, then a Gaussian hidden bias).
 
-- float64: a pair takes three words. The radius uses 64 bits, ``u = (w0 + (w1 + 1/2) / 2**32) / 2**32``; the angle and
-  any phase use 32, ``t = w / 2**32`` turns. Angles only ever enter through sines and cosines of whole multiples, and
-  2**32 equidistant angles average every such harmonic below the 2**32-nd exactly.
-- float32: a pair takes two words, ``u = (w0 // 2 + 1/2) / 2**31`` and ``t = int32(w1) / 2**32``. So float32 networks
-  are other networks than the float64 ones of the same seed.
+A pair of normals (Box and Muller) is ``sqrt(-log u) (cos a - sin a)`` and ``sqrt(-log u) (cos a + sin a)`` up to their
+signs: with ``a = pi y / 2`` and ``-1/2 < y < 1/2`` they are a point of a quarter of the plane. The two highest bits of
+the word w of the angle are the signs and the others give y, so that sines and cosines are those of small angles.
+
+- float64: a pair takes three words. The radius uses 64 bits, ``u = (w0 + (w1 + 1/2) / 2**32) / 2**32``, the angle
+  ``y = (4 w mod 2**32 + 2) / 2**32 - 1/2``, and any phase ``t = w / 2**32`` turns. Angles only ever enter through sines
+  and cosines of whole multiples, and 2**32 equidistant angles average every such harmonic below the 2**32-nd exactly.
+- float32: a pair takes two words, ``u = (w0 // 2 + 1/2) / 2**31``, ``y = int32(4 w mod 2**32) / 2**32``, and a phase is
+  ``t = int32(w) / 2**32``. So float32 networks are other networks than the float64 ones of the same seed.
 """
 
 from __future__ import annotations
@@ -25,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LANES = 128  # networks evaluated side by side in a compiled kernel
+STREAM = 2  # number of the definition above: a run is not resumed, and no sums are shared, across a change of it
 
 
 @dataclass(frozen=True)

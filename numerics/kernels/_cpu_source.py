@@ -18,13 +18,19 @@ EXPRESSIONS = {"relu": "(a if a > ZERO else ZERO)", "identity": "a"}
 
 UNROLLED_DIMS = 4  # up to here w.x is one expression, beyond it is summed in a buffer
 
-_RADIUS = {
-    "float64": "((radius[l] - TWO_52) + ((rest[l] - TWO_52) + HALF) * UNIT) * UNIT",
-    "float32": "(np.float32(np.int32(radius[l] >> np.uint32(1))) + HALF) * np.float32(2.0**-31)",
+# Uniform numbers for the radius, angles of a pair in quarter turns from the middle of the quarter, and phases. The
+# words of float64 are the low bits of numbers 2**52 + word (MAGIC), and what is subtracted here is exact.
+_UNIFORM = {
+    "float64": "(radius[l] * UNIT - 2.0**20) + (rest[l] * (UNIT * UNIT) - (2.0**-12 - 2.0**-65))",
+    "float32": "np.float32(np.int32(radius[l] >> np.uint32(1))) * np.float32(2.0**-31) + UNIT",
 }
-_ANGLE = {"float64": "(angle[l] - TWO_52) * UNIT", "float32": "np.float32(np.int32(angle[l])) * UNIT"}
-# in float64 half a turn is taken off, so that no angle needs reducing, and the radius has the sign that makes up for it
-_PAIR = {"float64": ("-{radius}(u)", " - HALF"), "float32": ("{radius}(u)", "")}
+_ANGLE = {
+    "float64": "U64((bits << U64(2)) & LOW | MAGIC).view(np.float64) * UNIT - (2.0**20 + 0.5 - 2.0**-31)",
+    "float32": "np.float32(np.int32(bits << np.uint32(2))) * UNIT",
+}
+_PHASE = {"float64": "angle[l] * UNIT - 2.0**20", "float32": "np.float32(np.int32(angle[l])) * UNIT"}
+# the two highest bits of the angle are the signs of the pair
+_BITS = {"float64": ("np.float64(angle[l]).view(U64)", "U64", 32), "float32": ("angle[l]", "np.uint32", 0)}
 
 # Some processors with 512-bit vectors are taken by LLVM for better off with 256 bits; these loops gain up to 1.5 times
 # from the full width. The attribute has no effect where vectors are shorter.
@@ -82,11 +88,12 @@ from numba import njit, prange
 FLAGS = {{'contract', 'nsz'}}
 U64 = np.uint64
 LOW = U64(0xFFFFFFFF)
+MAGIC = U64(0x4330000000000000)
 LANES = {lanes}
 ZERO = np.{dtype}(0.0)
 HALF = np.{dtype}(0.5)
 UNIT = np.{dtype}(2.0**-32)
-TWO_52 = 2.0**52
+SIGN = {integer}({sign:#x})
 
 
 {words}
@@ -102,17 +109,21 @@ def transform(words, normals, phases):
         left = normals[0, pair]
         right = normals[1, pair]
         for l in range(LANES):
-            u = {radius}
-            t = {angle}{turned}
-            r = {length}
-            left[l] = r * {cos}(t)
-            right[l] = r * {sin}(t)
+            bits = {bits}
+            y = {angle}
+            r = {root_log}({uniform})
+            c = r * {cos}(y)
+            s = {sin}(y)
+            flip = bits << {integer}({shift}) & SIGN
+            left[l] = {integer}(np.{dtype}(c - r * s).view({integer}) ^ flip).view(np.{dtype})
+            flip = bits << {integer}({shift} + 1) & SIGN
+            right[l] = {integer}(np.{dtype}(c + r * s).view({integer}) ^ flip).view(np.{dtype})
     for k in range({n_phases}):
         w = {words_per_pair} * {n_pairs} + k
         angle = words[w % 4, w // 4]
         phase = phases[k]
         for l in range(LANES):
-            phase[l] = {angle}
+            phase[l] = {phase}
 
 {add_neuron}
 
@@ -298,15 +309,17 @@ def kernel_source(model: Neuron | FeatureNeuron, input_dim: int, dtype: str, fun
         add_neuron, used, n_scratch = feature_source(model, dtype)
     else:
         add_neuron, used, n_scratch = _add_neuron(model, input_dim, dtype)
-    elementary_names = {"radius", "cos_half", "sin_half", *functions} | used
+    elementary_names = {"root_log", "cos_quarter", "sin_quarter", *functions} | used
     names = {f: elementary.function_name(f, dtype) for f in elementary_names}
+    bits, integer, shift = _BITS[dtype]
     body = _MODULE.format(
         lanes=LANES, dtype=dtype, stored="float64" if dtype == "float64" else "uint32",
         n_calls=plan.n_calls, n_pairs=plan.n_pairs, n_phases=plan.n_phases, n_neurons=plan.n_neurons,
         words_per_pair=plan.words_per_pair,
         words=words_source(plan.n_calls, LANES, dtype), n_outputs=model.n_outputs, output_round=philox.OUTPUT_ROUND,
-        radius=_RADIUS[dtype], angle=_ANGLE[dtype], cos=names["cos_half"], sin=names["sin_half"],
-        length=_PAIR[dtype][0].format(radius=names["radius"]), turned=_PAIR[dtype][1],
+        uniform=_UNIFORM[dtype], angle=_ANGLE[dtype], phase=_PHASE[dtype], root_log=names["root_log"],
+        cos=names["cos_quarter"], sin=names["sin_quarter"], bits=bits, integer=integer, shift=shift,
+        sign=1 << (63 if dtype == "float64" else 31),
         add_neuron=add_neuron.strip("\n"), n_phase_rows=max(1, plan.n_phases), n_scratch=n_scratch,
     )  # fmt: skip
     head = [elementary.library(elementary_names, dtype), _WIDE_VECTORS, f"LANES = {LANES}", _DOT]

@@ -7,8 +7,14 @@ from collections.abc import Iterable
 
 from numerics import elementary
 
-_TYPES = {"float32": "float", "float64": "double", "uint32": "unsigned int", "uint64": "unsigned long long"}
-_SUFFIXES = {"float32": "f", "float64": "", "uint32": "u", "uint64": "ull"}
+_TYPES = {
+    "float32": "float",
+    "float64": "double",
+    "int32": "int",
+    "uint32": "unsigned int",
+    "uint64": "unsigned long long",
+}
+_SUFFIXES = {"float32": "f", "float64": "", "int32": "", "uint32": "u", "uint64": "ull"}
 _CALLS = {"floor": "floor", "rint": "rint", "sqrt": "sqrt", "abs": "fabs"}
 _OPERATORS: dict[type, str] = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.LShift: "<<", ast.RShift: ">>", ast.BitAnd: "&",
@@ -35,9 +41,13 @@ DEVICE double as_real(unsigned long long x) {
 """
 
 # 2**-21.2 from the exact value at most for half a turn (CUDA C++ Programming Guide, section on intrinsic functions)
-_HARDWARE = """
-DEVICE float {name}(float x) {{ return __{function}f(6.2831855f * (x - rintf(x))); }}
-"""
+_HARDWARE = {
+    "cos_turns": "__cosf(6.2831855f * (x - rintf(x)))",
+    "sin_turns": "__sinf(6.2831855f * (x - rintf(x)))",
+    "cos_wave": "__cosf(6.2831855f * (x - rintf(x)))",
+    "cos_quarter": "__cosf(1.5707964f * x)",
+    "sin_quarter": "__sinf(1.5707964f * x)",
+}
 
 
 def c_source(name: str, dtype: str) -> str:
@@ -85,9 +95,9 @@ def library(names: Iterable[str], dtype: str) -> str:
     parts = [PRELUDE]
     for name in (n for n in elementary.FUNCTIONS if n in wanted):
         text = c_source(name, dtype)
-        if dtype == "float32" and name in ("cos_turns", "sin_turns", "cos_wave"):
-            hardware = _HARDWARE.format(name=elementary.function_name(name, dtype), function=name[:3])
-            text = f"#ifdef __CUDA_ARCH__{hardware}#else\n{text}#endif\n"
+        if dtype == "float32" and name in _HARDWARE:
+            head = f"DEVICE float {elementary.function_name(name, dtype)}(float x)"
+            text = f"#ifdef __CUDA_ARCH__\n{head} {{ return {_HARDWARE[name]}; }}\n#else\n{text}#endif\n"
         parts.append(text)
     return "\n".join(parts)
 
@@ -122,6 +132,6 @@ def _call(node: ast.Call) -> str:
         return f"as_real({_BITS[name, argument.attr]})"
     if isinstance(argument, ast.Constant):
         assert isinstance(argument.value, (int, float))
-        text = hex(int(argument.value)) if name.startswith("uint") else repr(float(argument.value))
+        text = hex(int(argument.value)) if "int" in name else repr(float(argument.value))
         return text + _SUFFIXES[name]
     return f"({_TYPES[name]})({_text(argument)})"

@@ -55,16 +55,17 @@ DEVICE void draw(u32 network, u32 block, u32 round, u32 key0, u32 key1, real* no
     $unroll_words
     for (int pair = 0; pair < $n_pairs; pair++) {
         const u32* w = words + $words_per_pair * pair;
-        const real u = $radius;
-        const real t = $angle;
-        const real r = sqrt((real)-2 * $log(u));
-        normals[2 * pair] = r * $cos(t);
-        normals[2 * pair + 1] = r * $sin(t);
+        const u32 angle = w[$words_per_pair - 1];
+        const real r = sqrt(-$log($radius));
+        const real y = $quarter;
+        const real c = r * $cos(y), s = r * $sin(y);
+        normals[2 * pair] = angle >> 31 ? s - c : c - s;
+        normals[2 * pair + 1] = angle >> 30 & 1 ? -c - s : c + s;
     }
     $unroll_words
     for (int k = 0; k < $n_phases; k++) {
-        const u32* w = words + $words_per_pair * $n_pairs + k - ($words_per_pair - 1);
-        phases[k] = $angle;
+        const u32 angle = words[$words_per_pair * $n_pairs + k];
+        phases[k] = $phase;
     }
 }
 
@@ -188,12 +189,14 @@ _NUMBERS = {
     "float64": {
         "real": "double",
         "radius": "((double)w[0] + ((double)w[1] + 0.5) * 0x1p-32) * 0x1p-32",
-        "angle": "(double)w[2] * 0x1p-32",
+        "quarter": "(double)(angle << 2) * 0x1p-32 - (0.5 - 0x1p-31)",
+        "phase": "(double)angle * 0x1p-32",
     },
     "float32": {
         "real": "float",
         "radius": "((float)(int)(w[0] >> 1) + 0.5f) * 0x1p-31f",
-        "angle": "(float)(int)w[1] * 0x1p-32f",
+        "quarter": "(float)(int)(angle << 2) * 0x1p-32f",
+        "phase": "(float)(int)angle * 0x1p-32f",
     },
 }
 
@@ -222,9 +225,9 @@ def network_source(neuron: Neuron | FeatureNeuron, input_dim: int, n_points: int
         n_phase_rows=max(1, plan.n_phases), n_neurons=plan.n_neurons, n_normals=neuron.n_normals(input_dim),
         n_uniforms=neuron.n_uniforms, n_cells=N_CELLS, output_round=philox.OUTPUT_ROUND,
         add_neuron=indent("\n".join(body) + "\n", " " * 4),
-        **{f: f"{f if f == 'log' else f + '_turns'}_f{dtype[5:]}" for f in ("log", "cos", "sin")},
+        **{f: f"{f if f == 'log' else f + '_quarter'}_f{dtype[5:]}" for f in ("log", "cos", "sin")},
     )  # fmt: skip
-    return library({"log", "cos_turns", "sin_turns"} | used, dtype) + text
+    return library({"log", "cos_quarter", "sin_quarter"} | used, dtype) + text
 
 
 def kernel_source(neuron: Neuron | FeatureNeuron, input_dim: int, n_points: int, dtype: str, layout: SumLayout) -> str:

@@ -1,9 +1,9 @@
 """Source text of the random words of the compiled CPU kernel: Philox4x32-10 on vectors of sixteen networks.
 
-Words are those of :func:`numerics.kernels.philox.philox4x32`, bit for bit; only the order of the work is another. Of the
-counter ``(network, block, round of neurons, call)`` one word differs between networks. So the first two rounds of the
-generator multiply numbers that are the same for all networks, or the same for all rounds of neurons: these products are
-made once for a group of networks (``open_words``). One product of the third round is shared by all calls.
+Words are those of :func:`numerics.kernels.philox.philox4x32`, bit for bit; only the order of the work is another. Of
+the counter ``(network, block, round of neurons, call)`` one word differs between networks. So the first two rounds of
+the generator multiply numbers that are the same for all networks, or the same for all rounds of neurons: these products
+are made once for a group of networks (``open_words``). One product of the third round is shared by all calls.
 
 The vectors are written down because LLVM, left to itself, narrows 64-bit lanes to 32-bit words in five operations where
 one permutation of two registers does.

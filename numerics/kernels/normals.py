@@ -34,14 +34,19 @@ def fill(first, block, number, key0, key1, normals, turns):
             words[4 * call + 1] = np.float64(np.int64(w1))
             words[4 * call + 2] = np.float64(np.int64(w2))
             words[4 * call + 3] = np.float64(np.int64(w3))
-        radius, angle = np.empty(n_pairs), np.empty(n_pairs)
+        left, right = np.empty(n_pairs), np.empty(n_pairs)
         for p in range(n_pairs):
-            radius[p] = np.sqrt(-2.0 * LOG((words[3 * p] + (words[3 * p + 1] + 0.5) * UNIT) * UNIT))
-            angle[p] = words[3 * p + 2] * UNIT
+            radius = ROOT((words[3 * p] + (words[3 * p + 1] + 0.5) * UNIT) * UNIT)
+            angle = words[3 * p + 2]
+            quarter = np.floor(angle * (4 * UNIT))
+            y = angle * (4 * UNIT) - quarter + (2.0**-31 - 0.5)
+            cosine, sine = radius * COS(y), radius * SIN(y)
+            left[p] = (cosine - sine) * (-1.0 if quarter > 1.5 else 1.0)
+            right[p] = (cosine + sine) * (-1.0 if abs(quarter - 2.0) == 1.0 else 1.0)
         for p in range(n_pairs):
-            normals[net, 2 * p] = radius[p] * COS(angle[p])
+            normals[net, 2 * p] = left[p]
         for p in range(n_normals // 2):
-            normals[net, 2 * p + 1] = radius[p] * SIN(angle[p])
+            normals[net, 2 * p + 1] = right[p]
         for j in range(n_turns):
             turns[net, j] = words[3 * n_pairs + j] * UNIT
 """
@@ -49,7 +54,7 @@ def fill(first, block, number, key0, key1, normals, turns):
 
 @cache
 def _module() -> Any:
-    names = {"COS": "cos_turns", "SIN": "sin_turns", "LOG": "log"}
+    names = {"COS": "cos_quarter", "SIN": "sin_quarter", "ROOT": "root_log"}
     body = _MODULE
     for short, name in names.items():
         body = body.replace(f"{short}(", f"{elementary.function_name(name, 'float64')}(")
