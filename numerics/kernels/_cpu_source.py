@@ -169,12 +169,24 @@ def evaluate(block, first, width, points, offsets, constants, tables, scale, bia
 
 
 @njit
+def line_aligned(n_bytes):
+    # a vector of 512 bits that crosses the end of a cache line costs two accesses
+    space = np.empty(n_bytes + 64, np.uint8)
+    start = -space.ctypes.data % 64
+    return space[start : start + n_bytes]
+
+
+@njit
+def aligned_rows(n_rows):
+    return line_aligned(n_rows * LANES * {size}).view(np.{dtype}).reshape((n_rows, LANES))
+
+
+@njit
 def buffers():
-    words = np.empty((4, {n_calls}, LANES), np.{stored})
-    normals = np.empty((2, {n_pairs}, LANES), np.{dtype})
-    phases = np.empty(({n_phase_rows}, LANES), np.{dtype})
-    opening = np.empty(({n_calls} + 1, LANES), np.uint64)
-    return words, opening, normals, phases, np.empty({n_scratch} * LANES, np.{dtype})
+    words = line_aligned(4 * {n_calls} * LANES * {size}).view(np.{stored}).reshape((4, {n_calls}, LANES))
+    opening = line_aligned(({n_calls} + 1) * LANES * 8).view(np.uint64).reshape(({n_calls} + 1, LANES))
+    normals = aligned_rows(2 * {n_pairs}).reshape((2, {n_pairs}, LANES))
+    return words, opening, normals, aligned_rows({n_phase_rows}), aligned_rows({n_scratch}).reshape({n_scratch} * LANES)
 
 
 @njit(fastmath=FLAGS, error_model='numpy')
@@ -182,7 +194,7 @@ def add_block(block, n_nets, group0, group1, width, points, offsets, constants, 
               factors, products, total):
     use_wide_vectors()
     words, opening, normals, phases, scratch = buffers()
-    rows = np.empty((factors.shape[0], LANES), np.{dtype})
+    rows = aligned_rows(factors.shape[0])
     for group in range(group0, min(group1, (n_nets + LANES - 1) // LANES)):
         first = group * LANES
         evaluate(block, first, width, points, offsets, constants, tables, scale, bias, key0, key1,
@@ -313,7 +325,7 @@ def kernel_source(model: Neuron | FeatureNeuron, input_dim: int, dtype: str, fun
     names = {f: elementary.function_name(f, dtype) for f in elementary_names}
     bits, integer, shift = _BITS[dtype]
     body = _MODULE.format(
-        lanes=LANES, dtype=dtype, stored="float64" if dtype == "float64" else "uint32",
+        lanes=LANES, dtype=dtype, size=8 if dtype == "float64" else 4, stored="float64" if dtype == "float64" else "uint32",
         n_calls=plan.n_calls, n_pairs=plan.n_pairs, n_phases=plan.n_phases, n_neurons=plan.n_neurons,
         words_per_pair=plan.words_per_pair,
         words=words_source(plan.n_calls, LANES, dtype), n_outputs=model.n_outputs, output_round=philox.OUTPUT_ROUND,
