@@ -46,7 +46,7 @@ class Neuron:
         Factor on w.x: ``1 / (2 pi)`` where the activation takes turns.
     activation : str
         In the compiled kernels: an elementary function, or a key of
-        :data:`numerics.kernels._cpu_source.EXPRESSIONS`.
+        :data:`numerics.kernels._neuron_source.EXPRESSIONS`.
     evaluate : callable
         The same function over an array namespace, ``evaluate(xp, argument)``.
     has_offset : bool

@@ -6,17 +6,20 @@ overlap of rows over a whole loop nest at once, and rows that alternate would fa
 
 from __future__ import annotations
 
-from textwrap import indent
-
 from numerics import elementary
 from numerics.kernels import LANES, Neuron, neuron_round, philox
+from numerics.kernels._neuron_source import has_round, neuron_source
 from numerics.kernels._words_source import words_source
 from numerics.kernels.features import FeatureNeuron, feature_source
 
-#: Activations that are not elementary functions, as text of the argument ``a``.
-EXPRESSIONS = {"relu": "(a if a > ZERO else ZERO)", "identity": "a"}
-
-UNROLLED_DIMS = 4  # up to here w.x is one expression, beyond it is summed in a buffer
+_FLAT = """    given = normals.reshape(normals.size)
+    turns = phases.reshape(phases.size)
+    fields = rows.reshape(rows.size)
+"""
+_FULL_ROUND = """        if n_left >= {}:
+            add_round(points, constants, given, turns, fields)
+            continue
+"""
 
 # Uniform numbers for the radius, angles of a pair in quarter turns from the middle of the quarter, and phases. The
 # words of float64 are the low bits of numbers 2**52 + word (MAGIC), and what is subtracted here is exact.
@@ -152,14 +155,15 @@ def evaluate(block, first, width, points, offsets, constants, tables, scale, bia
     use_wide_vectors()
     n_points = points.shape[0]
     open_words(first, key1, opening)
-    n_rounds = (width + {n_neurons} - 1) // {n_neurons}
+{flat}    n_rounds = (width + {n_neurons} - 1) // {n_neurons}
     for i in range({n_outputs} * n_points):
         for l in range(LANES):
             rows[i, l] = ZERO
     for r in range(n_rounds + (bias > ZERO)):
         draw(block, r if r < n_rounds else {output_round}, key0, key1, opening, words)
         transform(words, normals, phases)
-        for k in range(min({n_neurons}, width - {n_neurons} * r)):
+        n_left = width - {n_neurons} * r
+{add_round}        for k in range(min({n_neurons}, n_left)):
             add_neuron(k, points, offsets, constants, tables, normals, phases, scratch, rows)
     for a in range({n_outputs}):
         shift = normals[a % 2, a // 2]
@@ -225,84 +229,6 @@ def add_blocks(blocks, sizes, group0, group1, width, points, offsets, constants,
 """
 
 
-_ADD_NEURON = """
-@njit(fastmath=FLAGS, error_model='numpy')
-def add_neuron(k, points, offsets, constants, tables, normals, phases, scratch, field):
-    use_wide_vectors()
-    q = k * {n_normals}
-    n_points = points.shape[0]
-{rows}    for i in range(n_points):
-{body}
-"""
-
-
-def _add_neuron(model: Neuron, input_dim: int, dtype: str) -> tuple[str, set[str], int]:
-    """Return the function that adds one neuron to the field, its elementary functions, and the rows of scratch."""
-    is_elementary = model.activation not in EXPRESSIONS
-    activation = f"{elementary.function_name(model.activation, dtype)}(a)" if is_elementary else None
-    value = activation or EXPRESSIONS[model.activation]
-    text = _ADD_NEURON.format(
-        n_normals=model.n_normals(input_dim), rows=_rows(model, input_dim),
-        body=indent("\n".join([*_argument(model, input_dim), *_add_outputs(model, input_dim, value)]), " " * 8),
-    )  # fmt: skip
-    return text, {model.activation} if is_elementary else set(), 1
-
-
-def _rows(model: Neuron, input_dim: int) -> str:
-    """Return the lines that name the rows of the parameters of neuron ``k`` and the numbers of the model."""
-    names = {f"readout{a}": a for a in range(model.n_outputs)}
-    if input_dim <= UNROLLED_DIMS:
-        names |= {f"w{mu}": model.n_outputs + mu for mu in range(input_dim)}
-    if model.bias == "normal":
-        names["shift"] = model.n_outputs + input_dim
-    lines = [f"{name} = normals[(q + {j}) % 2, (q + {j}) // 2]" for name, j in names.items()]
-    lines += ["shift = phases[k]"] if model.bias == "phase" else []
-    lines += ["spread = constants[0]", "deviation = constants[1]", "mean = constants[2]"]
-    return "".join(f"    {line}\n" for line in lines)
-
-
-def _argument(model: Neuron, input_dim: int) -> list[str]:
-    """Return the lines before the loop over lanes at point ``i``; long w.x are summed in the buffer."""
-    head = ["offset = offsets[i]"] if model.has_offset else []
-    if input_dim <= UNROLLED_DIMS:
-        return [*head, *(f"x{mu} = points[i, {mu}]" for mu in range(input_dim))]
-    return [
-        *head,
-        "for l in range(LANES):",
-        f"    scratch[l] = {_constant_terms(model) or 'ZERO'}",
-        f"for mu in range({input_dim}):",
-        "    x = points[i, mu]",
-        f"    w = normals[(q + mu + {model.n_outputs}) % 2, (q + mu + {model.n_outputs}) // 2]",
-        "    for l in range(LANES):",
-        "        scratch[l] += w[l] * x",
-    ]
-
-
-def _constant_terms(model: Neuron) -> str:
-    terms = {"phase": ["shift[l]"], "normal": ["spread * shift[l]"], "none": []}[model.bias]
-    return " + ".join(terms + (["offset"] if model.has_offset else []))
-
-
-def _add_outputs(model: Neuron, input_dim: int, value: str) -> list[str]:
-    """Return the loops that add ``weight h`` to the field of every output at point ``i``."""
-    products = " + ".join(f"w{mu}[l] * x{mu}" for mu in range(input_dim))
-    terms = [products, _constant_terms(model)] if input_dim <= UNROLLED_DIMS else ["scratch[l]"]
-    argument = f"    a = {' + '.join(filter(None, terms))}"
-    weights = [
-        f"(readout{a}[l] * deviation + mean)" if model.has_mean else f"readout{a}[l]" for a in range(model.n_outputs)
-    ]
-    if model.n_outputs == 1:
-        return ["value = field[i]", "for l in range(LANES):", argument, f"    value[l] += {weights[0]} * {value}"]
-    lines = ["for l in range(LANES):", argument, f"    scratch[l] = {value}"]
-    for a, weight in enumerate(weights):
-        lines += [
-            f"value = field[{a} * n_points + i]",
-            "for l in range(LANES):",
-            f"    value[l] += {weight} * scratch[l]",
-        ]
-    return lines
-
-
 def kernel_source(model: Neuron | FeatureNeuron, input_dim: int, dtype: str, functions: tuple[str, ...] = ()) -> str:
     """Return the text of the module with the compiled kernel of a kind of neuron.
 
@@ -320,19 +246,21 @@ def kernel_source(model: Neuron | FeatureNeuron, input_dim: int, dtype: str, fun
     if isinstance(model, FeatureNeuron):
         add_neuron, used, n_scratch = feature_source(model, dtype)
     else:
-        add_neuron, used, n_scratch = _add_neuron(model, input_dim, dtype)
+        add_neuron, used, n_scratch = neuron_source(model, input_dim, dtype, plan)
     elementary_names = {"root_log", "cos_quarter", "sin_quarter", *functions} | used
     names = {f: elementary.function_name(f, dtype) for f in elementary_names}
-    bits, integer, shift = _BITS[dtype]
+    is_double, (bits, integer, shift) = dtype == "float64", _BITS[dtype]
+    in_rounds = has_round(model, input_dim)
     body = _MODULE.format(
-        lanes=LANES, dtype=dtype, size=8 if dtype == "float64" else 4, stored="float64" if dtype == "float64" else "uint32",
+        lanes=LANES, dtype=dtype, size=8 if is_double else 4, stored="float64" if is_double else "uint32",
         n_calls=plan.n_calls, n_pairs=plan.n_pairs, n_phases=plan.n_phases, n_neurons=plan.n_neurons,
-        words_per_pair=plan.words_per_pair,
-        words=words_source(plan.n_calls, LANES, dtype), n_outputs=model.n_outputs, output_round=philox.OUTPUT_ROUND,
+        words_per_pair=plan.words_per_pair, words=words_source(plan.n_calls, LANES, dtype),
+        n_outputs=model.n_outputs, output_round=philox.OUTPUT_ROUND,
         uniform=_UNIFORM[dtype], angle=_ANGLE[dtype], phase=_PHASE[dtype], root_log=names["root_log"],
         cos=names["cos_quarter"], sin=names["sin_quarter"], bits=bits, integer=integer, shift=shift,
-        sign=1 << (63 if dtype == "float64" else 31),
-        add_neuron=add_neuron.strip("\n"), n_phase_rows=max(1, plan.n_phases), n_scratch=n_scratch,
+        sign=1 << (63 if is_double else 31), n_phase_rows=max(1, plan.n_phases), n_scratch=n_scratch,
+        add_neuron=add_neuron.strip("\n"), flat=_FLAT if in_rounds else "",
+        add_round=_FULL_ROUND.format(plan.n_neurons) if in_rounds else "",
     )  # fmt: skip
     head = [elementary.library(elementary_names, dtype), _WIDE_VECTORS, f"LANES = {LANES}", _DOT]
     return "\n".join([*head, "import math", body])

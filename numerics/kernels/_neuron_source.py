@@ -1,0 +1,165 @@
+"""Source text of what a neuron adds to the field, for neurons whose feature is a function of w.x + b."""
+
+from __future__ import annotations
+
+from textwrap import indent
+
+from numerics import elementary
+from numerics.kernels import LANES, Neuron, Round
+
+#: Activations that are not elementary functions, as text of the argument ``a``.
+EXPRESSIONS = {"relu": "(a if a > ZERO else ZERO)", "identity": "a"}
+
+UNROLLED_DIMS = 4  # up to here w.x is one expression, beyond it is summed in a buffer
+
+_ADD_NEURON = """
+@njit(fastmath=FLAGS, error_model='numpy')
+def add_neuron(k, points, offsets, constants, tables, normals, phases, scratch, field):
+    use_wide_vectors()
+    q = k * {n_normals}
+    n_points = points.shape[0]
+{rows}    for i in range(n_points):
+{body}
+"""
+
+
+# All neurons of a round at some points at a time: fields stay in registers while the neurons are added to them. Arrays
+# of normals, phases and fields are flat, so that LLVM can tell their rows from each other, and places unsigned numbers,
+# which need no test of sign.
+_ADD_ROUND = """
+@njit(fastmath=FLAGS, error_model='numpy')
+def add_round(points, constants, given, turns, flat):
+    use_wide_vectors()
+    spread = constants[0]
+    deviation = constants[1]
+    mean = constants[2]
+    i = 0
+{loops}"""
+
+_POINTS_AT_A_TIME = (6, 2, 1)
+
+
+def neuron_source(model: Neuron, input_dim: int, dtype: str, plan: Round) -> tuple[str, set[str], int]:
+    """Return the functions that add neurons to the field, their elementary functions, and the rows of scratch.
+
+    ``add_neuron`` adds one neuron at all points, ``add_round`` (see :func:`has_round`) the neurons of a whole round.
+
+    Parameters
+    ----------
+    model : Neuron
+    input_dim : int
+    dtype : {"float64", "float32"}
+    plan : Round
+    """
+    is_elementary = model.activation not in EXPRESSIONS
+    activation = f"{elementary.function_name(model.activation, dtype)}(a)" if is_elementary else None
+    value = activation or EXPRESSIONS[model.activation]
+    text = _ADD_NEURON.format(
+        n_normals=model.n_normals(input_dim), rows=_rows(model, input_dim),
+        body=indent("\n".join([*_argument(model, input_dim), *_add_outputs(model, input_dim, value)]), " " * 8),
+    )  # fmt: skip
+    if has_round(model, input_dim):
+        text += _ADD_ROUND.format(loops=_round_loops(model, input_dim, value, plan))
+    return text, {model.activation} if is_elementary else set(), 1
+
+
+def has_round(model: object, input_dim: int) -> bool:
+    """Return True for neurons of so few operations that loads and stores of the field would set the pace."""
+    return (
+        isinstance(model, Neuron)
+        and model.activation in EXPRESSIONS
+        and not model.has_offset
+        and model.n_outputs == 1
+        and input_dim <= UNROLLED_DIMS
+    )
+
+
+def _round_loops(model: Neuron, input_dim: int, value: str, plan: Round) -> str:
+    lines = []
+    for count in _POINTS_AT_A_TIME:
+        lines += [f"while n_points - i >= {count}:"]
+        lines += [f"    x{p}_{mu} = points[i + {p}, {mu}]" for p in range(count) for mu in range(input_dim)]
+        lines += ["    place = U64(i) * U64(LANES)", "    for l in range(LANES):", "        j = U64(l)"]
+        lines += [f"        v{p} = flat[place + U64({p * LANES}) + j]" for p in range(count)]
+        for k in range(plan.n_neurons):
+            lines += indent("\n".join(_neuron_at_points(model, input_dim, value, plan, k, count)), " " * 8).split("\n")
+        lines += [f"        flat[place + U64({p * LANES}) + j] = v{p}" for p in range(count)]
+        lines += [f"    i += {count}"]
+    return indent("\n".join(["n_points = points.shape[0]", *lines]), " " * 4) + "\n"
+
+
+def _neuron_at_points(model: Neuron, input_dim: int, value: str, plan: Round, k: int, count: int) -> list[str]:
+    """Return the lines that add neuron ``k`` of a round at the points in hand."""
+
+    def normal(number: int) -> str:
+        q = k * model.n_normals(input_dim) + number
+        return f"given[U64({(q % 2 * plan.n_pairs + q // 2) * LANES}) + j]"
+
+    lines = [f"readout = {normal(0)}{' * deviation + mean' if model.has_mean else ''}"]
+    lines += [f"w{mu} = {normal(1 + mu)}" for mu in range(input_dim)]
+    if model.bias == "normal":
+        lines.append(f"shift = spread * {normal(1 + input_dim)}")
+    elif model.bias == "phase":
+        lines.append(f"shift = turns[U64({k * LANES}) + j]")
+    end = "" if model.bias == "none" else " + shift"
+    for p in range(count):
+        lines += [
+            f"a = {' + '.join(f'w{mu} * x{p}_{mu}' for mu in range(input_dim))}{end}",
+            f"v{p} += readout * {value}",
+        ]
+    return lines
+
+
+def _rows(model: Neuron, input_dim: int) -> str:
+    """Return the lines that name the rows of the parameters of neuron ``k`` and the numbers of the model."""
+    names = {f"readout{a}": a for a in range(model.n_outputs)}
+    if input_dim <= UNROLLED_DIMS:
+        names |= {f"w{mu}": model.n_outputs + mu for mu in range(input_dim)}
+    if model.bias == "normal":
+        names["shift"] = model.n_outputs + input_dim
+    lines = [f"{name} = normals[(q + {j}) % 2, (q + {j}) // 2]" for name, j in names.items()]
+    lines += ["shift = phases[k]"] if model.bias == "phase" else []
+    lines += ["spread = constants[0]", "deviation = constants[1]", "mean = constants[2]"]
+    return "".join(f"    {line}\n" for line in lines)
+
+
+def _argument(model: Neuron, input_dim: int) -> list[str]:
+    """Return the lines before the loop over lanes at point ``i``; long w.x are summed in the buffer."""
+    head = ["offset = offsets[i]"] if model.has_offset else []
+    if input_dim <= UNROLLED_DIMS:
+        return [*head, *(f"x{mu} = points[i, {mu}]" for mu in range(input_dim))]
+    return [
+        *head,
+        "for l in range(LANES):",
+        f"    scratch[l] = {_constant_terms(model) or 'ZERO'}",
+        f"for mu in range({input_dim}):",
+        "    x = points[i, mu]",
+        f"    w = normals[(q + mu + {model.n_outputs}) % 2, (q + mu + {model.n_outputs}) // 2]",
+        "    for l in range(LANES):",
+        "        scratch[l] += w[l] * x",
+    ]
+
+
+def _constant_terms(model: Neuron) -> str:
+    terms = {"phase": ["shift[l]"], "normal": ["spread * shift[l]"], "none": []}[model.bias]
+    return " + ".join(terms + (["offset"] if model.has_offset else []))
+
+
+def _add_outputs(model: Neuron, input_dim: int, value: str) -> list[str]:
+    """Return the loops that add ``weight h`` to the field of every output at point ``i``."""
+    products = " + ".join(f"w{mu}[l] * x{mu}" for mu in range(input_dim))
+    terms = [products, _constant_terms(model)] if input_dim <= UNROLLED_DIMS else ["scratch[l]"]
+    argument = f"    a = {' + '.join(filter(None, terms))}"
+    weights = [
+        f"(readout{a}[l] * deviation + mean)" if model.has_mean else f"readout{a}[l]" for a in range(model.n_outputs)
+    ]
+    if model.n_outputs == 1:
+        return ["value = field[i]", "for l in range(LANES):", argument, f"    value[l] += {weights[0]} * {value}"]
+    lines = ["for l in range(LANES):", argument, f"    scratch[l] = {value}"]
+    for a, weight in enumerate(weights):
+        lines += [
+            f"value = field[{a} * n_points + i]",
+            "for l in range(LANES):",
+            f"    value[l] += {weight} * scratch[l]",
+        ]
+    return lines
