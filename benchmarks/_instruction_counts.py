@@ -18,6 +18,8 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import cache
 from typing import Any
 
 KINDS = ("multiply", "integer multiply", "divide", "other")  # of arithmetic; moves, loads and stores are none of it
@@ -27,9 +29,13 @@ _INSTRUCTION_POINTER, _STACK_POINTER = 8 * 16, 8 * 19  # in the registers as ptr
 _GAP = 4096  # bytes between executed instructions from where on they are disassembled separately
 
 
+@cache
 def available() -> bool:
-    """Return whether instructions can be counted on this machine."""
-    return sys.platform == "linux" and platform.machine() == "x86_64" and shutil.which("objdump") is not None
+    """Return whether instructions can be counted on this machine: there is objdump, and a process may be traced."""
+    if sys.platform != "linux" or platform.machine() != "x86_64" or shutil.which("objdump") is None:
+        return False
+    attempt = f"import ctypes, sys; sys.exit(ctypes.CDLL(None).ptrace({_TRACEME}, 0, 0, 0) != 0)"
+    return subprocess.run([sys.executable, "-c", attempt], check=False).returncode == 0
 
 
 def executed(dispatcher: Any, call: Callable[[], Any]) -> Counter[str]:
@@ -98,24 +104,25 @@ def _stepped(entry: int, call: Callable[[], Any]) -> Counter[int]:
     child = os.fork()
     if child == 0:
         try:
-            libc.ptrace(_TRACEME, 0, 0, 0)
-            os.kill(os.getpid(), signal.SIGSTOP)
-            call()
+            if libc.ptrace(_TRACEME, 0, 0, 0) == 0:
+                os.kill(os.getpid(), signal.SIGSTOP)
+                call()
         finally:
             os._exit(0)
     try:
         return _visits(libc.ptrace, child, entry)
     finally:
         os.sched_setaffinity(0, processors)
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+        with suppress(ProcessLookupError, ChildProcessError):  # it has ended if the function was never entered
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
 
 
 def _visits(ptrace: Any, child: int, entry: int) -> Counter[int]:
-    os.waitpid(child, 0)
+    if not os.WIFSTOPPED(os.waitpid(child, 0)[1]):
+        raise OSError("this machine does not let a process trace its child")
     original = ptrace(_PEEK, child, entry, 0)
-    if ptrace(_POKE, child, entry, (original & ~0xFF) | 0xCC):  # a breakpoint
-        raise OSError(ctypes.get_errno(), "this machine does not let a process trace its child")
+    ptrace(_POKE, child, entry, (original & ~0xFF) | 0xCC)  # a breakpoint
     ptrace(_CONTINUE, child, 0, 0)
     if not os.WIFSTOPPED(os.waitpid(child, 0)[1]):
         raise RuntimeError("the compiled function was not called through its entry")
