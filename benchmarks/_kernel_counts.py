@@ -1,7 +1,7 @@
 """Vector instructions that the compiled ensemble kernel executes for each network, counted in its machine code.
 
-The kernel of one thread is stepped through for one group of networks. It does the same for every round of neurons, so
-that two small widths give the count for any width.
+The kernel of one thread is stepped through for one group of networks. It does the same for every round of neurons,
+whatever is summed afterwards, so that two small widths give the count for any width.
 """
 
 from __future__ import annotations
@@ -30,12 +30,13 @@ def vector_instructions(
     net: str, input_dim: int, dtype: str, width: int, *, n_points: int = 6, max_points: int = 4
 ) -> dict[str, float]:
     """Return the arithmetic vector instructions for one network, of each of :data:`_instruction_counts.KINDS`."""
-    case = (net, input_dim, dtype, n_points, max_points)
-    if width <= WIDTHS[1]:
-        return _counted(*case, width)
-    low, high = (_counted(*case, w) for w in WIDTHS)
+    case = (net, input_dim, dtype, n_points)
+    if width <= WIDTHS[0]:
+        return _counted(*case, max_points, width)
+    few = _counted(*case, max_points, WIDTHS[0])
+    low, high = (_counted(*case, 2, w) for w in WIDTHS)  # few sums
     rounds = (width - WIDTHS[0]) / (WIDTHS[1] - WIDTHS[0])
-    return {kind: low[kind] + rounds * (high[kind] - low[kind]) for kind in low}
+    return {kind: few[kind] + rounds * (high[kind] - low[kind]) for kind in few}
 
 
 @cache

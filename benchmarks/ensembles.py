@@ -47,6 +47,7 @@ from numerics.kernels.cpu import EnsembleKernel
 SECONDS = {True: 0.08, False: 0.25}  # CPU time of one repetition
 REPETITIONS = {True: 3, False: 6}
 LARGEST_BATCH = 2**25  # numbers in an array of a batch
+LARGEST_SUMS = 2**22  # numbers in the sums of a run
 
 Case = dict[str, Any]  # net, input_dim, dtype, width, n_points, max_points
 
@@ -75,23 +76,26 @@ def width_cases(quick: bool) -> list[Case]:
 
 
 class Compiled:
-    """The compiled kernel of a case; a run adds as many networks as take about a given CPU time of one thread."""
+    """The compiled kernel of a case; a run adds as many networks as take about a given CPU time."""
 
     def __init__(self, case: Case, seconds: float) -> None:
         model = model_of(case["net"], case["input_dim"], int(case["width"]))
         points = points_for(case["n_points"], case["input_dim"])
         options = {"max_points": case["max_points"], "seed": 0, "dtype": case["dtype"]}
         self._kernel = EnsembleKernel(model, points, **options)
-        self._prepare(2, 1)
+        n_blocks = 64 * -(-numba.get_num_threads() // 16)
+        while n_blocks > 2 and n_blocks * self._kernel.n_monomials > LARGEST_SUMS:
+            n_blocks //= 2
+        self._prepare(n_blocks, 1)
         self()  # compiles
-        once = cpu_seconds(self, 1)
-        groups = min(8, max(1, int(seconds / once)))
-        once = max(once, 1e-6)
-        self._prepare(2 * max(1, round(seconds / (once * groups))), groups)
+        while self._blocks > 2 and cpu_seconds(self, 1) > seconds:
+            self._prepare(self._blocks // 2, 1)
+        while cpu_seconds(self, 1) < seconds / 2:
+            self._prepare(self._blocks, 2 * self._groups)
 
     def _prepare(self, n_blocks: int, groups: int) -> None:
-        self._blocks, self._groups = min(n_blocks, 2**26 // self._kernel.n_monomials), groups
-        self._sums = np.zeros((self._blocks, self._kernel.n_monomials))
+        self._blocks, self._groups = n_blocks, groups
+        self._sums = np.zeros((n_blocks, self._kernel.n_monomials))
 
     @property
     def size(self) -> int:

@@ -73,10 +73,10 @@ def test_loops_are_counted_instruction_by_instruction(loop, kind):
 @needs_counting
 @forks
 def test_count_for_any_width_follows_from_two_widths():
-    counted = kernels._counted("cos", 1, "float32", 2, 2, 12)
+    counted = kernels._counted("cos", 1, "float32", 2, 4, 12)
     assert all(count > 0 for count in counted.values())
-    assert kernels.vector_instructions("cos", 1, "float32", 12, n_points=2, max_points=2) == pytest.approx(counted)
-    wide = kernels.vector_instructions("cos", 1, "float32", 1200, n_points=2, max_points=2)
+    assert kernels.vector_instructions("cos", 1, "float32", 12, n_points=2, max_points=4) == pytest.approx(counted)
+    wide = kernels.vector_instructions("cos", 1, "float32", 1200, n_points=2, max_points=4)
     assert 80 * sum(counted.values()) < sum(wide.values()) < 100 * sum(counted.values())  # what is left are the sums
 
 
