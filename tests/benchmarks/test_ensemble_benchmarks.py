@@ -144,8 +144,8 @@ def test_peers_sample_the_nets_of_the_kernel(net):
 
 def test_peak_memory_does_not_depend_on_the_number_of_networks():
     peaks = []
-    for networks in ("1e5", "3e6"):
+    for networks in ("128", "1e5", "3e6"):  # the first one may compile, which takes more memory
         command = [sys.executable, BENCHMARKS / "_peak_memory.py", "--networks", networks, "--width", "1"]
         peaks.append(json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["peak_MB"])
-    assert 100 < peaks[0] < 400
-    assert abs(peaks[1] - peaks[0]) < 10
+    assert 100 < peaks[1] < 400
+    assert abs(peaks[2] - peaks[1]) < 10
