@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _ensemble_peers import BATCHES, numpy_batch, torch_batch
 from _record import write
-from ensemble import BATCHES, numpy_batch, torch_batch
 
 from diagrams import cos_net, erf_net, relu_net
 from numerics import Ensemble

@@ -33,9 +33,13 @@ def _section(record: dict[str, Any]) -> str:
     head = f"### {record['benchmark']}: {device or record['machine']['cpu']}\n\n{machine}; {versions}."
     groups: dict[tuple[str, ...], list[dict[str, str]]] = {}
     for row in record["rows"]:
-        flat = dict(_flat(row))
-        groups.setdefault(tuple(flat), []).append(flat)
-    return "\n\n".join([head, *(_table(columns, rows) for columns, rows in groups.items())])
+        flat = dict(_flat({name: value for name, value in row.items() if name != "table"}))
+        groups.setdefault((row.get("table", ""), *flat), []).append(flat)
+    return "\n\n".join([head, *(_titled(columns[0], _table(columns[1:], rows)) for columns, rows in groups.items())])
+
+
+def _titled(title: str, table: str) -> str:
+    return f"*{title[0].upper()}{title[1:]}*\n\n{table}" if title else table
 
 
 def _flat(row: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

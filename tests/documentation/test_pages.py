@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 from collections import Counter
 from pathlib import Path
 
@@ -69,3 +70,12 @@ def test_the_reference_lists_every_public_name_once(package):
     section = dict(zip(sections[1::2], sections[2::2], strict=True))[package.__name__]
     listed = Counter(re.findall(r"^   (\w+)$", section, re.MULTILINE))
     assert listed == Counter(package.__all__)
+
+
+def test_figures_show_every_row_under_the_title_of_its_table():
+    pages = runpy.run_path(str(ROOT / "docs" / "_pages.py"))
+    rows = [{"table": "rates", "limit": 2.0}, {"table": "memory", "limit": None}, {"table": "rates", "limit": 3.0}]
+    text = pages["_section"]({"benchmark": "b", "machine": {"cpu": "c", "cores": 1}, "versions": {}, "rows": rows})
+    assert text.split("\n\n")[2:] == [
+        "*Rates*", "| limit |\n| --- |\n| 2 |\n| 3 |", "*Memory*", "| limit |\n| --- |\n| - |",
+    ]  # fmt: skip
