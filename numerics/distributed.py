@@ -81,8 +81,7 @@ def rows_on_cluster(
     try:
         while plan.left or cluster.waiting:
             cluster.submit(plan.portions(len(cluster.waiting), cluster.n_workers()))
-            time.sleep(plan.reserve(cluster.n_workers()) / 2)
-            for portion, (sums, seconds) in cluster.finished():
+            for portion, (sums, seconds) in cluster.finished(plan.reserve(cluster.n_workers())):
                 done = portion[: len(sums)]
                 plan.learn(_n_networks(done), seconds)
                 plan.take_back(portion[len(sums) :])
@@ -126,11 +125,17 @@ class _Cluster:
         futures = self._client.map(self._task, tables, key=keys, pure=False, retries=_RETRIES)
         self.waiting.update(zip(futures, portions, strict=True))
 
-    def finished(self) -> Iterator[tuple[_Portion, tuple[NDArray[np.float64], float]]]:
-        """Wait for a task, and iterate over the rows and results of all that are done."""
+    def finished(self, reserve: float) -> Iterator[tuple[_Portion, tuple[NDArray[np.float64], float]]]:
+        """Wait for a task, or for half of many, and iterate over the rows and results of all that are done.
+
+        ``reserve`` is the time in seconds for which workers have enough to do.
+        """
         from distributed import wait
 
-        if not (done := [f for f in self.waiting if f.done()]):
+        until = time.monotonic() + reserve
+        while len(done := [f for f in self.waiting if f.done()]) < len(self.waiting) / 2 and time.monotonic() < until:
+            time.sleep(reserve / 10)
+        if not done:
             wait(list(self.waiting), return_when="FIRST_COMPLETED")
             done = [f for f in self.waiting if f.done()]
         for future, result in zip(done, self._client.gather(done), strict=True):
