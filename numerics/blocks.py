@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,6 +22,7 @@ from numerics.sources import Networks, Outputs, Source
 _SECONDS_PER_CALL = 0.1  # of compiled code, during which Ctrl-C has to wait
 _NETS_PER_CALL = 8192  # of array code
 _MAX_SUMS = 1 << 26  # float64 numbers kept: 512 MiB
+_MEMORY_PER_SUM = 64  # bytes, with what estimates of the highest order need on the way (7.5 numbers were measured)
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,8 @@ def collected(
 
     Raises
     ------
+    MemoryError
+        If the sums and what is made of them would not fit; nothing was done by then.
     FloatingPointError
         If a sum overflows.
     CheckpointError
@@ -123,6 +127,9 @@ def collected(
     n_columns = n_monomials(n_fields, max_points)
     share = -(-len(blocks) * n_columns // _MAX_SUMS)
     rows = [tuple(wanted[i : i + share]) for i in range(0, len(wanted), share)]
+    _require_memory(
+        len(rows) * n_columns, f"{n_columns} products of up to {max_points} outputs at {len(points)} points"
+    )
     counts = np.array([sum(b.n_nets for b in row) for row in rows])
     kept = _Rows((len(rows), n_columns), run, points, max_points, size)
     todo = [(i, row) for i, row in enumerate(rows) if not kept.done[i]]
@@ -144,6 +151,24 @@ def collected(
     if not np.isfinite(kept.sums).all():
         raise FloatingPointError(f"sums are not finite in {source.dtype}: points or parameters are too large")
     return BlockSums(n_fields, max_points, counts, kept.sums, np.zeros(n_fields))
+
+
+def _require_memory(n_sums: int, what: str) -> None:
+    """Raise if sums, and estimates made of them, need more memory than there is."""
+    needed, there = _MEMORY_PER_SUM * n_sums, _physical_memory()
+    if there is not None and needed > there:
+        raise MemoryError(
+            f"sums of {what} and their estimates need about {needed / 1e9:.3g} GB, this machine has {there / 1e9:.3g} "
+            "GB: use fewer points or a lower max_points"
+        )
+
+
+def _physical_memory() -> int | None:
+    """Return the bytes of this machine's memory, or None where the system does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return None
 
 
 class _Rows:

@@ -215,6 +215,8 @@ class Ensemble:
         TypeError, ValueError
             If the points are not as above, ``max_points`` is out of range, there are fewer networks than
             ``max_points + 1``, there are too many components to keep, or the method does not fit the net.
+        MemoryError
+            If sums and estimates would not fit; said before the start.
         FloatingPointError
             If a sum overflows.
         CheckpointError
