@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from diagrams.cumulants import set_partitions
-from numerics.estimators import BlockSums, block_sums, estimate_cumulants, k_statistic_coefficient, n_monomials
+from numerics.estimators import (
+    BlockSums,
+    block_sums,
+    estimate_cumulants,
+    jackknife,
+    k_statistic_coefficient,
+    n_monomials,
+)
 from numerics.kernels import index_tuples
 
 # cumulants of a Bernoulli variable with p = 1/3, from the recursion kappa_{r+1} = p (1 - p) d kappa_r / dp
@@ -171,6 +178,22 @@ def test_cumulants_through_order_six_and_the_coverage_of_their_errors(law):
         inside = (np.abs(v - both) < e).mean(axis=0)
         assert np.all(inside > (0.58 if r < 5 else 0.5))  # errors of high orders are skewed
         assert np.all(inside < 0.78)
+
+
+def test_jackknife_of_plain_cumulants_checks_the_k_statistics():
+    """Cumulants of moments have a bias of order 1/n, which the jackknife over samples takes away to second order."""
+    x = np.random.default_rng(7).gamma(2.0, size=40)
+    without = np.array([np.delete(x, i) for i in range(40)])
+
+    def plain(samples):
+        d = samples - samples.mean(axis=-1, keepdims=True)
+        return (d**4).mean(axis=-1) - 3 * (d**2).mean(axis=-1) ** 2
+
+    unbiased = estimate_cumulants(block_sums(x[:, None], block_size=1), 4)
+    estimate, deviations = jackknife(plain(x[None]), plain(without)[:, None], np.ones(40, dtype=np.int64))
+    bias = abs(plain(x) - unbiased.values[0])
+    assert abs(estimate[0] - unbiased.values[0]) < 0.3 * bias
+    assert np.linalg.norm(deviations[:, 0]) == pytest.approx(unbiased.errors[0], rel=0.3)
 
 
 def test_too_little_data_is_refused():
