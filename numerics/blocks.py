@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +17,12 @@ from tqdm import tqdm
 from numerics.backends import array_module
 from numerics.estimators import BlockSums, monomial_sums, n_monomials
 from numerics.kernels import LANES
-from numerics.sources import Networks, Source
+from numerics.sources import Networks, Outputs, Source
 
 _SECONDS_PER_CALL = 0.1  # of compiled code, during which Ctrl-C has to wait
 _NETS_PER_CALL = 8192  # of array code
 _MAX_SUMS = 1 << 26  # float64 numbers kept: 512 MiB
+_MEMORY_PER_SUM = 64  # bytes, with what estimates of the highest order need on the way (7.5 numbers were measured)
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,14 @@ class Block:
     index: int
     start: int
     n_nets: int
+
+
+Told: TypeAlias = Callable[[int], Any]  # of a number of networks
+BlockSummer: TypeAlias = Callable[[Iterable[Block], Told], Iterator[NDArray[np.float64]]]
+
+
+def nobody(_: int) -> None:
+    """Do nothing with a number of networks."""
 
 
 def block_size(n_nets: int) -> int:
@@ -104,6 +116,8 @@ def collected(
 
     Raises
     ------
+    MemoryError
+        If the sums and what is made of them would not fit; nothing was done by then.
     FloatingPointError
         If a sum overflows.
     CheckpointError
@@ -113,6 +127,9 @@ def collected(
     n_columns = n_monomials(n_fields, max_points)
     share = -(-len(blocks) * n_columns // _MAX_SUMS)
     rows = [tuple(wanted[i : i + share]) for i in range(0, len(wanted), share)]
+    _require_memory(
+        len(rows) * n_columns, f"{n_columns} products of up to {max_points} outputs at {len(points)} points"
+    )
     counts = np.array([sum(b.n_nets for b in row) for row in rows])
     kept = _Rows((len(rows), n_columns), run, points, max_points, size)
     todo = [(i, row) for i, row in enumerate(rows) if not kept.done[i]]
@@ -134,6 +151,24 @@ def collected(
     if not np.isfinite(kept.sums).all():
         raise FloatingPointError(f"sums are not finite in {source.dtype}: points or parameters are too large")
     return BlockSums(n_fields, max_points, counts, kept.sums, np.zeros(n_fields))
+
+
+def _require_memory(n_sums: int, what: str) -> None:
+    """Raise if sums, and estimates made of them, need more memory than there is."""
+    needed, there = _MEMORY_PER_SUM * n_sums, _physical_memory()
+    if there is not None and needed > there:
+        raise MemoryError(
+            f"sums of {what} and their estimates need about {needed / 1e9:.3g} GB, this machine has {there / 1e9:.3g} "
+            "GB: use fewer points or a lower max_points"
+        )
+
+
+def _physical_memory() -> int | None:
+    """Return the bytes of this machine's memory, or None where the system does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return None
 
 
 class _Rows:
@@ -181,67 +216,71 @@ def _run_here(
     size: int, kept: _Rows, bar: Any,
 ) -> None:  # fmt: skip
     """Make rows one after the other; blocks of several rows go to the threads together."""
-    stream = summed(source, [b for _, row in todo for b in row], points, max_points, size, bar)
-    parts = (block for part in stream for block in part)
-    for number, row in todo:
-        total = next(parts).copy()
-        for _ in row[1:]:
-            total += next(parts)
+    if not todo:
+        return
+    parts = block_summer(source, points, max_points, size)((b for _, row in todo for b in row), bar.update)
+    for (number, _), total in zip(todo, row_totals(parts, [len(row) for _, row in todo]), strict=True):
         kept.add(number, total[None])
 
 
-def row_sums(
-    source: Source, blocks: Sequence[Block], points: NDArray[np.float64], max_points: int, size: int
-) -> NDArray[np.float64]:
-    """Return the sums over some blocks, added in their order, shape (n_monomials,)."""
-    with tqdm(disable=True) as bar:
-        parts = [row for part in summed(source, blocks, points, max_points, size, bar) for row in part]
-    total = parts[0].copy()
-    for part in parts[1:]:
-        total += part
-    return total
+def row_totals(parts: Iterable[NDArray[np.float64]], lengths: Sequence[int]) -> Iterator[NDArray[np.float64]]:
+    """Iterate over the sums of rows of so many blocks each, added in their order, shape (n_monomials,).
+
+    Parameters
+    ----------
+    parts : iterable of array (n, n_monomials)
+        Sums of consecutive blocks; it may end at the end of any row.
+    lengths : sequence of int
+    """
+    blocks = (block for part in parts for block in part)
+    for length in lengths:
+        if (first := next(blocks, None)) is None:
+            return
+        total = first.copy()
+        for block in islice(blocks, length - 1):
+            total += block
+        yield total
 
 
-def summed(
-    source: Source, blocks: Sequence[Block], points: NDArray[np.float64], max_points: int, size: int, bar: Any
-) -> Iterator[NDArray[np.float64]]:
-    """Iterate over the sums of consecutive blocks, a few blocks at a time, shape (n, n_monomials).
+def block_summer(source: Source, points: NDArray[np.float64], max_points: int, size: int) -> BlockSummer:
+    """Return a function of (blocks, told) that iterates over the sums of consecutive blocks, a few at a time.
+
+    Each item has shape (n, n_monomials). Blocks are asked for when they are needed; ``told`` is called with the number
+    of networks whenever some are done. What can be made beforehand is made once, here.
 
     Parameters
     ----------
     source : Source
-    blocks : sequence of Block
     points : array (n_points, input_dim)
     max_points : int
         Highest degree.
     size : int
         Networks in a full block.
-    bar : tqdm
-        Told of every network.
     """
     if isinstance(source, Networks) and source.backend != "numpy":
-        yield from _summed_compiled(source, blocks, points, max_points, size, bar)
-        return
-    xp, outputs = array_module(source.backend), source.outputs(points)
+        return partial(_summed_compiled, source.kernel(points, max_points), -(-size // LANES))
+    n_columns = n_monomials(source.n_outputs * len(points), max_points)
+    return partial(_summed_by_arrays, array_module(source.backend), source.outputs(points), n_columns, max_points)
+
+
+def _summed_by_arrays(
+    xp: Any, outputs: Outputs, n_columns: int, max_points: int, blocks: Iterable[Block], told: Told
+) -> Iterator[NDArray[np.float64]]:
     for block in blocks:
-        total = np.zeros(n_monomials(source.n_outputs * len(points), max_points))
+        total = np.zeros(n_columns)
         for start, count in slices(0, block.n_nets):
             total += monomial_sums(xp, outputs(block.index, start, count), max_points)
-            bar.update(count)
+            told(count)
         yield total[None]
 
 
-def _summed_compiled(
-    source: Networks, blocks: Sequence[Block], points: NDArray[np.float64], max_points: int, size: int, bar: Any
-) -> Iterator[NDArray[np.float64]]:
-    kernel = source.kernel(points, max_points)
-    n_groups = -(-size // LANES)
+def _summed_compiled(kernel: Any, n_groups: int, blocks: Sequence[Block], told: Told) -> Iterator[NDArray[np.float64]]:
     n_portion, at_once = kernel.portions(_SECONDS_PER_CALL, n_groups)
-    for i in range(0, len(blocks), at_once):
-        part = blocks[i : i + at_once]
+    remaining = iter(blocks)
+    while part := list(islice(remaining, at_once)):
         sums = np.zeros((len(part), kernel.n_monomials))
         for group in range(0, n_groups, n_portion):
             stop = min(group + n_portion, n_groups)
             kernel.add([b.index for b in part], [b.n_nets for b in part], group, stop, sums)
-            bar.update(sum(max(0, min(b.n_nets, stop * LANES) - group * LANES) for b in part))
+            told(sum(max(0, min(b.n_nets, stop * LANES) - group * LANES) for b in part))
         yield sums

@@ -51,6 +51,8 @@ class Checkpoint:
         If there is a file that is damaged, or of a run with another definition; the text names what differs.
     FileNotFoundError
         If the folder does not exist.
+    IsADirectoryError
+        If the path is a folder.
     """
 
     def __init__(
@@ -61,6 +63,8 @@ class Checkpoint:
             raise FileNotFoundError(
                 f"no folder {self.path.absolute().parent} to keep the checkpoint {self.path.name} in"
             )
+        if self.path.is_dir():
+            raise IsADirectoryError(f"the checkpoint {self.path} is a folder; give the name of a file")
         self.definition: dict[str, Any] = json.loads(json.dumps(dict(definition)))
         self.seconds = seconds
         self.done = np.zeros(shape[0], np.bool_)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
-from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -26,6 +24,7 @@ from numerics.deep_networks import DeepNetworks
 from numerics.estimators import BlockSums, estimate_cumulants, n_monomials
 from numerics.kernels import STREAM
 from numerics.points import as_points
+from numerics.provenance import definition_of, versions
 from numerics.results import Estimate
 from numerics.sources import Networks, Source, named_parameters, source_of
 from numerics.tails import warn_of_heavy_tails, warn_of_rounding
@@ -129,10 +128,13 @@ class Ensemble:
         if not seconds >= 0:
             raise ValueError(f"checkpoint_seconds must be >= 0, got {seconds!r}")
         definition = {
-            "architecture": f"{self.architecture}: {self.architecture!r}",
+            "architecture": f"{self.architecture}: {definition_of(self.architecture)}",
             "method": method,
-            **{k: v for k, v in self._attrs().items() if k not in ("architecture", "block_size", "method")},
-            "nnft": metadata.version("nnft"),
+            **{
+                k: v
+                for k, v in self._attrs().items()
+                if k not in ("architecture", "block_size", "method", "definition")
+            },
             "n_nets": self.n_nets,
         }
         return Run(progress, checkpoint, seconds, client, definition)
@@ -214,6 +216,8 @@ class Ensemble:
         TypeError, ValueError
             If the points are not as above, ``max_points`` is out of range, there are fewer networks than
             ``max_points + 1``, there are too many components to keep, or the method does not fit the net.
+        MemoryError
+            If sums and estimates would not fit; said before the start.
         FloatingPointError
             If a sum overflows.
         CheckpointError
@@ -465,9 +469,6 @@ class Ensemble:
             )
 
     def _attrs(self) -> dict[str, str | int]:
-        import numba
-
-        versions = f"python {platform.python_version()}, numpy {np.__version__}, numba {numba.__version__}"
         return {
             "architecture": str(self.architecture),
             "seed": str(self.seed),  # text: a 64-bit number does not fit the attributes of every file format
@@ -476,7 +477,8 @@ class Ensemble:
             "method": "independent networks",
             "dtype": self.dtype,
             "stream": STREAM,
-            "versions": versions,
+            "versions": versions(),
+            "definition": definition_of(self.architecture),
         }
 
 

@@ -14,7 +14,8 @@ from numerics.results import Estimate
 
 FORMAT = 1
 _KEY = "nnft_estimate"
-_SAME = ("architecture", "method", "strength", "derivative", "max_points")  # what estimates of one quantity agree on
+# what estimates of one quantity agree on; short names of architectures do not hold everything, their definitions do
+_SAME = ("architecture", "definition", "method", "strength", "derivative", "max_points")
 
 _TOLD = ("dtype", "backend", "sampling", "stream", "versions")  # what may differ, and is named for both
 _ESS = "effective_sample_size"
@@ -24,6 +25,8 @@ def save(estimate: Estimate, path: Path) -> Path:
     """Write an estimate to a netCDF file (64-bit offset format, which needs no library beyond scipy)."""
     if path.suffix != ".nc":
         raise ValueError(f"estimates are kept in netCDF files, whose names end in .nc; got {path.name!r}")
+    if not path.absolute().parent.is_dir():
+        raise FileNotFoundError(f"no folder {path.absolute().parent} to keep the estimate {path.name} in")
     attrs = {"format": FORMAT, "attrs": {k: _plain(v) for k, v in estimate.dataset.attrs.items()}}
     data = estimate.dataset.copy()
     data.attrs = {_KEY: json.dumps(attrs)}
@@ -69,7 +72,7 @@ def merged(first: Estimate, other: Any) -> Estimate:
         raise TypeError(f"only an Estimate can be merged with an Estimate, got {type(other).__name__}")
     a, b = first.dataset, other.dataset
     if differing := [k for k in _SAME if a.attrs.get(k) != b.attrs.get(k)]:
-        shown = "; ".join(f"{k}: {a.attrs.get(k)} and {b.attrs.get(k)}" for k in differing)
+        shown = "; ".join(f"{k}: {a.attrs.get(k)} and {b.attrs.get(k)}" for k in differing[:1])
         raise ValueError(f"these are estimates of different things ({shown})")
     if not (np.array_equal(first.points, other.points) and np.array_equal(first.outputs, other.outputs)):
         raise ValueError("these estimates were made at different points")

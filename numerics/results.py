@@ -209,7 +209,8 @@ class Estimate:
             for name in (f"cumulant_{n}", f"stderr_{n}", f"jackknife_{n}"):
                 data[name] = data[name] * ratio ** (1 - n / 2)
         label = re.sub(r"\bN=\d+", f"N={width}", str(data.attrs["architecture"]))
-        return Estimate(data.assign_attrs({"width": int(width), "architecture": label}))
+        definition = re.sub(r"(\bwidth=|\('N', )\d+", rf"\g<1>{width}", str(data.attrs.get("definition", "")))
+        return Estimate(data.assign_attrs({"width": int(width), "architecture": label, "definition": definition}))
 
     def merge(self, other: Estimate) -> Estimate:
         """Return the estimate from both sets of networks, weighted by their numbers.
@@ -237,6 +238,8 @@ class Estimate:
         ------
         ValueError
             If the name does not end in ``.nc``.
+        FileNotFoundError
+            If the folder does not exist.
         """
         from numerics.estimate_files import save
 

@@ -7,16 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from diagrams import cos_net, tilted
+from diagrams import Discrete, Uniform, cos_net, mixture, tilted
 from diagrams.independence import neuron_sum
 from numerics import Ensemble
-from numerics.blocks import Block, _Rows
+from numerics.blocks import _Rows
 from numerics.checkpoint import MAGIC, Checkpoint, CheckpointError, CheckpointWarning
 from numerics.estimators import block_sums
 from numerics.tails import CancellationWarning, warn_of_rounding
@@ -48,7 +46,7 @@ def test_a_checkpoint_changes_nothing_and_is_used(plain, tmp_path, monkeypatch):
     path = tmp_path / "run"
     assert ENSEMBLE.connected_correlators(X, checkpoint=path).dataset.identical(plain.dataset)
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
-    monkeypatch.setattr("numerics.blocks.summed", lambda *_: iter(()))  # nothing is left to be done
+    monkeypatch.setattr("numerics.blocks.block_summer", None)  # nothing is left to be done
     assert ENSEMBLE.connected_correlators(X, checkpoint=path).dataset.identical(plain.dataset)
 
 
@@ -107,10 +105,46 @@ def test_an_interrupt_leaves_a_checkpoint_and_says_so(plain, tmp_path, monkeypat
     assert calls[10:] == list(range(10, len(ENSEMBLE.blocks)))
 
 
+INTERRUPTED = """
+import sys
+import numpy as np
+from diagrams import cos_net
+from numerics import Ensemble
+if __name__ == "__main__":
+    net = cos_net(input_dim=1).at(N=10, sigma_w0=1, sigma_w1=1)
+    ensemble = Ensemble(net, n_nets=10**10, seed=3, backend="numpy")
+    options = {}
+    if sys.argv[2] == "cluster":
+        from distributed import Client, LocalCluster
+        options = {"client": Client(LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None))}
+    print("begins", flush=True)
+    ensemble.connected_correlators([[0.0]], max_points=2, checkpoint=sys.argv[1], progress=True, **options)
+"""
+
+
+@pytest.mark.parametrize("where", ["here", pytest.param("cluster", marks=pytest.mark.slow)])
+def test_ctrl_c_ends_the_run_at_once(tmp_path, where):
+    """A real signal: by then the run is in the middle of its networks, whose first row would take many seconds."""
+    path, script = tmp_path / "run", tmp_path / "script.py"
+    script.write_text(INTERRUPTED)
+    command = [sys.executable, script, path, where]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "begins\n"
+        time.sleep(2)
+        process.send_signal(signal.SIGINT)
+        start = time.monotonic()
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert time.monotonic() - start < 30
+    assert "KeyboardInterrupt" in errors
+    assert "the same call with checkpoint=" in errors
+    assert path.read_bytes().startswith(MAGIC)
+
+
 @pytest.mark.parametrize(
-    "name", ["seed", "n_nets", "dtype", "backend", "points", "max_points", "architecture", "method"]
+    "name", ["seed", "n_nets", "dtype", "backend", "points", "max_points", "architecture", "method", "versions"]
 )
-def test_another_definition_is_refused(tmp_path, name):
+def test_another_definition_is_refused(tmp_path, name, monkeypatch):
     path = tmp_path / "run"
     small = {"n_nets": 2000, "seed": 1, "backend": "numba", "dtype": "float64"}
     Ensemble(NET, **small).connected_correlators(X, checkpoint=path)
@@ -118,10 +152,21 @@ def test_another_definition_is_refused(tmp_path, name):
     other = {"seed": 2, "n_nets": 2001, "dtype": "float32", "backend": "numpy"}
     net = cos_net(input_dim=1).at(N=11, sigma_w0=1, sigma_w1=1) if name == "architecture" else NET
     changed = Ensemble(net, **small | ({name: other[name]} if name in other else {}))
+    if name == "versions":
+        monkeypatch.setattr("numerics.ensemble.versions", lambda: "nnft 0.0.1")
     options = {"max_points": 3} if name == "max_points" else {"method": "neuron"} if name == "method" else {}
     with pytest.raises(CheckpointError, match=name):
         changed.connected_correlators(X + (name == "points"), checkpoint=path, **options)
     assert path.read_bytes() == before
+
+
+def test_another_density_of_the_same_name_is_refused(tmp_path):
+    path = tmp_path / "run"
+    nets = [mixture(cos_net(readout=Uniform(-k, k)), {"sigma_w0": Discrete((1, 2))}).at(N=4) for k in (1, 2)]
+    assert repr(nets[0]) == repr(nets[1])
+    Ensemble(nets[0], n_nets=500, seed=1).connected_correlators(X, checkpoint=path)
+    with pytest.raises(CheckpointError, match="architecture"):
+        Ensemble(nets[1], n_nets=500, seed=1).connected_correlators(X, checkpoint=path)
 
 
 def test_damaged_files_are_refused_and_left_alone(tmp_path):
@@ -161,9 +206,39 @@ def test_a_full_disk_keeps_the_old_file_and_the_run(plain, tmp_path, monkeypatch
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
 
 
+FULL = """
+import resource, sys, warnings
+from diagrams import cos_net
+from numerics import Ensemble
+from numerics.checkpoint import CheckpointWarning
+net = cos_net(input_dim=1).at(N=10, sigma_w0=1, sigma_w1=1)
+ensemble = Ensemble(net, n_nets=2000, seed=3, backend="numpy")
+resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))  # a write fails when its file is half written
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always", CheckpointWarning)
+    found = ensemble.connected_correlators([[0.0], [0.7]], checkpoint=sys.argv[1], checkpoint_seconds=0)
+print([str(w.message) for w in caught if w.category is CheckpointWarning], found.values(4).tolist())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of the size of files are POSIX")
+def test_a_write_that_fails_in_the_middle(tmp_path):
+    path = tmp_path / "run"
+    run = subprocess.run([sys.executable, "-c", FULL, path], check=True, capture_output=True, text=True)
+    ensemble = Ensemble(NET, n_nets=2000, seed=3, backend="numpy")
+    assert run.stdout.count("cannot be written") == 1
+    assert str(ensemble.connected_correlators(X).values(4).tolist()) in run.stdout
+    assert {p.name for p in tmp_path.iterdir()} <= {"run"}  # no half-written file
+    assert ensemble.connected_correlators(X, checkpoint=path).dataset.identical(
+        ensemble.connected_correlators(X).dataset
+    )
+
+
 def test_requests_that_cannot_be_met(tmp_path):
     with pytest.raises(FileNotFoundError, match="no folder"):
         ENSEMBLE.connected_correlators(X, checkpoint=tmp_path / "missing" / "run")
+    with pytest.raises(IsADirectoryError, match="give the name of a file"):
+        ENSEMBLE.connected_correlators(X, checkpoint=tmp_path)
     with pytest.raises(ValueError, match="checkpoint_seconds must be >= 0"):
         ENSEMBLE.connected_correlators(X, checkpoint=tmp_path / "run", checkpoint_seconds=-1)
     deformed = tilted(NET, neuron_sum(NET.w0**2) ** 2 / 100).at(alpha=0.1)
@@ -185,54 +260,3 @@ def test_rounding_in_float32_is_reported():
     warn_of_rounding(far, "float64")
     warn_of_rounding(near, "float32")
     Ensemble(NET, n_nets=100_000, dtype="float32", seed=1).connected_correlators(X)
-
-
-def test_a_cluster_gives_the_same(plain, tmp_path):
-    distributed = pytest.importorskip("distributed")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        options = {"processes": False, "dashboard_address": None, "threads_per_worker": 1}
-        with distributed.LocalCluster(n_workers=2, **options) as cluster, distributed.Client(cluster) as client:
-            assert ENSEMBLE.connected_correlators(X, client=client).dataset.identical(plain.dataset)
-            path = tmp_path / "run"
-            ENSEMBLE.connected_correlators(X, client=client, checkpoint=path)
-            alone = Ensemble(NET, n_nets=2000, seed=3, backend="numpy").connected_correlators(X, method="neuron")
-            there = Ensemble(NET, n_nets=2000, seed=3, backend="numpy").connected_correlators(
-                X, method="neuron", client=client
-            )
-            assert there.dataset.identical(alone.dataset)
-    assert ENSEMBLE.connected_correlators(X, checkpoint=path).dataset.identical(plain.dataset)
-
-
-@pytest.mark.slow
-def test_a_worker_that_is_killed_changes_nothing(plain):
-    distributed = pytest.importorskip("distributed")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with (
-            distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
-            distributed.Client(cluster) as client,
-        ):
-            pids = list(client.run(os.getpid).values())
-            future = client.submit(time.sleep, 0)
-            future.result()
-            os.kill(pids[0], signal.SIGKILL)
-            assert ENSEMBLE.connected_correlators(X, client=client).dataset.identical(plain.dataset)
-    assert not Path("dask-worker-space").exists()
-
-
-def test_tasks_are_dealt_by_time():
-    from numerics import distributed
-
-    rows = [(i, [Block(i, 100 * i, 100 + i % 3)]) for i in range(1000)]
-    plan, sizes, given = distributed._Plan(rows), [], []
-    while plan.left:
-        part = plan.take(n_workers=2)
-        given += part
-        sizes.append(len(part))
-        networks = sum(b.n_nets for _, blocks in part for b in blocks)
-        plan.learn(networks, networks / 5000.0 + (3 if len(sizes) == 1 else 0))  # the first one compiles
-    assert given == rows
-    assert sizes[0] == 1
-    assert max(sizes) == 49  # a second of 5000 networks a second, in rows of 101
-    assert sizes[-1] == 1  # fair shares of what is left

@@ -249,6 +249,20 @@ def test_unusable_arguments(x, options, error, text):
         Ensemble(net_at(2), n_nets=6).connected_correlators(x, **options)
 
 
+def test_what_does_not_fit_is_refused_before_the_start(monkeypatch):
+    ensemble = Ensemble(net_at(2), n_nets=1000)
+    x = np.linspace(-1, 1, 10)[:, None]
+    monkeypatch.setattr("numerics.blocks._physical_memory", lambda: 10**7)
+    monkeypatch.setattr("numerics.blocks.block_summer", None)  # nothing is begun
+    with pytest.raises(MemoryError, match=r"sums of 8007 products .* need about 0.0323 GB, this machine has 0.01 GB"):
+        ensemble.connected_correlators(x, max_points=6)
+    monkeypatch.undo()
+    monkeypatch.setattr("numerics.blocks._physical_memory", lambda: None)
+    assert ensemble.connected_correlators(x, max_points=2).n_nets == 1000
+    monkeypatch.undo()
+    assert blocks_module._physical_memory() > 10**8
+
+
 def test_unusable_samples_and_overflow():
     ensemble = Ensemble(net_at(2), n_nets=6)
     with pytest.raises(ValueError, match="networks 4 to 9 are not within the ensemble's 6"):

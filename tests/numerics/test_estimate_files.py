@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from diagrams import cos_net
+from diagrams import Uniform, cos_net
 from numerics import Ensemble, Estimate, compare
 
 X = np.array([[0.0], [0.5], [1.0]])
@@ -38,6 +38,8 @@ def test_round_trip_is_exact(measured, tmp_path):
 def test_other_files_are_refused(measured, tmp_path):
     with pytest.raises(FileNotFoundError, match="no file"):
         Estimate.load(tmp_path / "nothing.nc")
+    with pytest.raises(FileNotFoundError, match=r"no folder .*missing to keep the estimate"):
+        measured.save(tmp_path / "missing" / "run.nc")
     with pytest.raises(ValueError, match=r"end in \.nc"):
         measured.save(tmp_path / "run.txt")
     (tmp_path / "text.nc").write_text("not netCDF")
@@ -76,3 +78,30 @@ def test_estimates_that_do_not_belong_together(measured):
         measured.merge(measured)
     with pytest.raises(TypeError, match="only an Estimate"):
         measured.merge(1)
+
+
+def test_attributes_hold_seed_versions_and_the_whole_definition(measured):
+    attrs = measured.dataset.attrs
+    assert attrs["seed"] == str(2**63 + 5)
+    assert all(f"{name} " in attrs["versions"] for name in ("nnft", "numpy", "numba", "python"))
+    assert "width=5" in attrs["definition"]
+    assert "Gaussian(variance=1, mean=0)" in attrs["definition"]
+
+
+def test_densities_of_the_same_name_do_not_merge():
+    nets = [cos_net(input_dim=1, readout=Uniform(-k, k)).at(N=5, sigma_w0=1) for k in (1, 2)]
+    found = [Ensemble(net, n_nets=100, seed=k).connected_correlators(X) for k, net in enumerate(nets)]
+    assert str(nets[0]) == str(nets[1])
+    with pytest.raises(ValueError, match="different things"):
+        found[0].merge(found[1])
+
+
+def test_single_neurons_merge_at_any_width():
+    runs = [
+        Ensemble(cos_net(input_dim=1).at(N=n, sigma_w0=1, sigma_w1=1), n_nets=640, seed=n, backend="numpy")
+        for n in (5, 20)
+    ]
+    found = [run.connected_correlators(X, method="neuron") for run in runs]
+    assert found[0].at_width(20).merge(found[1]).n_nets == 1280
+    with pytest.raises(ValueError, match="different things"):
+        found[0].merge(found[1])

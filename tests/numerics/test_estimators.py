@@ -2,13 +2,20 @@ from __future__ import annotations
 
 from fractions import Fraction
 from itertools import product
-from math import comb
+from math import comb, factorial
 
 import numpy as np
 import pytest
 
 from diagrams.cumulants import set_partitions
-from numerics.estimators import BlockSums, block_sums, estimate_cumulants, k_statistic_coefficient, n_monomials
+from numerics.estimators import (
+    BlockSums,
+    block_sums,
+    estimate_cumulants,
+    jackknife,
+    k_statistic_coefficient,
+    n_monomials,
+)
 from numerics.kernels import index_tuples
 
 # cumulants of a Bernoulli variable with p = 1/3, from the recursion kappa_{r+1} = p (1 - p) d kappa_r / dp
@@ -124,6 +131,69 @@ def test_z_scores_have_unit_spread(order):
         scores.append((found.values[0] - exact) / found.errors[0])
     assert abs(np.mean(scores)) < 5 / np.sqrt(24)
     assert 1 - 3 / np.sqrt(48) < np.std(scores, ddof=1) < 1 + 3 / np.sqrt(48)
+
+
+def gamma_cumulants(rng, n):
+    return rng.gamma(4.0, size=n), [4.0 * factorial(r - 1) for r in range(1, 7)]
+
+
+def mixture_cumulants(rng, n):
+    """0.3 N(-1, 1/4) + 0.7 N(2, 1): moments by the binomial formula, cumulants by the recursion."""
+    laws = ((0.3, -1.0, 0.5), (0.7, 2.0, 1.0))
+    first = rng.random(n) < 0.3
+    x = np.where(first, rng.normal(-1, 0.5, n), rng.normal(2, 1, n))
+    even = {0: 1, 2: 1, 4: 3, 6: 15}
+    moments = [
+        sum(p * comb(r, k) * m ** (r - k) * s**k * even[k] for p, m, s in laws for k in range(0, r + 1, 2))
+        for r in range(7)
+    ]
+    found = []
+    for r in range(1, 7):
+        lower = sum(comb(r - 1, k - 1) * found[k - 1] * moments[r - k] for k in range(1, r))
+        found.append(moments[r] - lower)
+    return x, found
+
+
+@pytest.mark.parametrize("law", [gamma_cumulants, mixture_cumulants])
+def test_cumulants_through_order_six_and_the_coverage_of_their_errors(law):
+    """Joint cumulants of x and x + y, y an independent exponential, over 200 seeds."""
+    n, seeds = 10_000, 200
+    values = {r: [] for r in range(1, 7)}
+    errors = {r: [] for r in range(1, 7)}
+    for seed in range(seeds):
+        rng = np.random.default_rng(seed)
+        x, exact = law(rng, n)
+        samples = np.stack([x, x + rng.exponential(size=n)], axis=1)
+        sums = block_sums(samples, block_size=n // 80, max_points=6)
+        for r in range(1, 7):
+            found = estimate_cumulants(sums, r)
+            values[r].append(found.values)
+            errors[r].append(found.errors)
+    for r in range(1, 7):
+        both = np.array([exact[r - 1] + (factorial(r - 1) if 0 not in legs else 0) for legs in index_tuples(2, r)])
+        v, e = np.array(values[r]), np.array(errors[r])
+        standard = v.std(axis=0, ddof=1) / np.sqrt(seeds)
+        assert np.abs((v.mean(axis=0) - both) / standard).max() < 4
+        assert np.abs((v.mean(axis=0) - 1.5 * both) / standard).max() > 5  # a half would be seen at every order
+        inside = (np.abs(v - both) < e).mean(axis=0)
+        assert np.all(inside > (0.58 if r < 5 else 0.5))  # errors of high orders are skewed
+        assert np.all(inside < 0.78)
+
+
+def test_jackknife_of_plain_cumulants_checks_the_k_statistics():
+    """Cumulants of moments have a bias of order 1/n, which the jackknife over samples takes away to second order."""
+    x = np.random.default_rng(7).gamma(2.0, size=40)
+    without = np.array([np.delete(x, i) for i in range(40)])
+
+    def plain(samples):
+        d = samples - samples.mean(axis=-1, keepdims=True)
+        return (d**4).mean(axis=-1) - 3 * (d**2).mean(axis=-1) ** 2
+
+    unbiased = estimate_cumulants(block_sums(x[:, None], block_size=1), 4)
+    estimate, deviations = jackknife(plain(x[None]), plain(without)[:, None], np.ones(40, dtype=np.int64))
+    bias = abs(plain(x) - unbiased.values[0])
+    assert abs(estimate[0] - unbiased.values[0]) < 0.3 * bias
+    assert np.linalg.norm(deviations[:, 0]) == pytest.approx(unbiased.errors[0], rel=0.3)
 
 
 def test_too_little_data_is_refused():

@@ -40,6 +40,16 @@ def test_compiled_kernel_is_the_same_ensemble(input_dim, width):
     assert sums[0] == pytest.approx(expected, rel=0, abs=1e-13 * 300)
 
 
+@pytest.mark.parametrize(("dtype", "bound"), [("float64", 1e-12), ("float32", 1e-4)])
+def test_the_widest_networks(dtype, bound):
+    """Sums of 10^5 neurons, in two blocks; outputs are of order one."""
+    model = model_of(1, 10**5)
+    kernel = EnsembleKernel(model, POINTS[:2, :1], max_points=2, seed=SEED, dtype=dtype)
+    for block in (0, 5):
+        expected = network_outputs(np, model, POINTS[:2, :1], block=block, start=0, count=6, seed=SEED, dtype=dtype)
+        assert kernel.outputs(block, 0, 6) == pytest.approx(expected, rel=0, abs=bound)
+
+
 @pytest.mark.parametrize("input_dim", [1, 2])
 def test_compiled_kernel_in_float32(input_dim):
     model = model_of(input_dim, 7)
