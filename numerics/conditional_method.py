@@ -48,7 +48,8 @@ def check_conditional(architecture: Architecture | DeepArchitecture, dtype: str)
 def pair_model(architecture: Architecture) -> NetworkModel:
     """Return networks of the same hidden neurons whose field at a pair of points (x, y) is K(x, y).
 
-    Their points have ``2 input_dim`` components.
+    Their points are those of :func:`pairs_of`. Compiled code evaluates the feature once at each of the points that they
+    are pairs of.
     """
     bare = replace(architecture, readout=Constant(1), sigma_b1=0 * architecture.sigma_b1, output_dim=1, means=())
     single = model_of(replace(bare, width=architecture.width**0))
@@ -61,6 +62,7 @@ def pair_model(architecture: Architecture) -> NetworkModel:
         name=f"{neuron.name}_pair",
         expression=neuron.expression * there,
         coordinates=(*neuron.coordinates, *other),
+        half=neuron.expression,
     )
     weight = float(architecture.readout.cumulant(2) / architecture.width)
     return replace(

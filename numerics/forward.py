@@ -7,6 +7,7 @@ rounding. The code uses only what numpy and cupy share.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -187,6 +188,12 @@ def _raw_numbers(
     xp: Any, model: NetworkModel, plan: Round, index: Any, block: int, rounds: Any, seed: int, dtype: str
 ) -> tuple[Any, Any]:
     """Return standard normals (n, k, n_normals) and uniform numbers (n, k, n_uniforms) of k neurons, in turns."""
+    if isinstance(model.neuron, FeatureNeuron) and model.neuron.is_alone:
+        nets, chosen = _neurons_alone(index, plan.n_neurons)
+        whole = replace(model, neuron=replace(model.neuron, is_alone=False))
+        every = _raw_numbers(xp, whole, plan, nets, block, rounds, seed, dtype)
+        normals, uniforms = (numbers[xp.arange(len(index)), chosen][:, None] for numbers in every)
+        return normals, uniforms
     words = _words(xp, plan, index, block, rounds, seed)
     n, n_neurons = len(index), len(rounds) * plan.n_neurons
     n_normals, n_uniforms = model.neuron.n_normals(model.input_dim), model.neuron.n_uniforms
@@ -194,6 +201,12 @@ def _raw_numbers(
     used = plan.n_pairs * plan.words_per_pair
     uniforms = _turns(xp, words[..., used : used + plan.n_phases], dtype)
     return normals.reshape(n, n_neurons, n_normals), uniforms.reshape(n, n_neurons, n_uniforms)
+
+
+def _neurons_alone(index: Any, n_neurons: int) -> tuple[Any, Any]:
+    """Return the network and the place in its round of each sample of single neurons."""
+    group = index // LANES
+    return group // n_neurons * LANES + index % LANES, group % n_neurons
 
 
 def round_numbers(

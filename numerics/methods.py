@@ -16,6 +16,7 @@ from numerics.blocks import Run, collected
 from numerics.conditional_method import check_conditional, conditional_correlators, pair_model, pairs_of
 from numerics.deep_networks import DeepNetworks
 from numerics.estimators import BlockSums
+from numerics.kernels.features import FeatureNeuron
 from numerics.model import NetworkModel, model_of
 from numerics.neuron_cumulants import neuron_correlators
 from numerics.neuron_sampling import SAMPLINGS, HiddenNumbers, sampled_sums
@@ -113,13 +114,14 @@ def measured(
 
 
 def neuron_model(architecture: Architecture) -> NetworkModel:
-    """Return networks of one neuron, whose field is its feature."""
+    """Return networks of one neuron, whose field is its feature: all neurons that are drawn together, in turn."""
     one = architecture.width**0
-    return model_of(
-        replace(
-            architecture, width=one, readout=Constant(1), sigma_b1=0 * architecture.sigma_b1, output_dim=1, means=()
-        )
+    bare = replace(
+        architecture, width=one, readout=Constant(1), sigma_b1=0 * architecture.sigma_b1, output_dim=1, means=()
     )
+    model = model_of(bare)
+    assert isinstance(model.neuron, FeatureNeuron)  # weights of value one are not those of the argument kernels
+    return replace(model, neuron=replace(model.neuron, is_alone=True))
 
 
 def _collected(

@@ -14,6 +14,10 @@ the word w of the angle are the signs and the others give y, so that sines and c
   and cosines of whole multiples, and 2**32 equidistant angles average every such harmonic below the 2**32-nd exactly.
 - float32: a pair takes two words, ``u = (w0 // 2 + 1/2) / 2**31``, ``y = int32(4 w mod 2**32) / 2**32``, and a phase is
   ``t = int32(w) / 2**32``. So float32 networks are other networks than the float64 ones of the same seed.
+
+Where single neurons are sampled (``method="neuron"``), they are all neurons of the first round of networks, so that no
+words are drawn in vain: sample i of a block is neuron ``(i // 128) % n`` of network ``i // (128 n) * 128 + i % 128``,
+with n neurons a round.
 """
 
 from __future__ import annotations
@@ -29,7 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LANES = 128  # networks evaluated side by side in a compiled kernel
-STREAM = 2  # number of the definition above: a run is not resumed, and no sums are shared, across a change of it
+STREAM = 3  # number of the definition above: a run is not resumed, and no sums are shared, across a change of it
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ overlap of rows over a whole loop nest at once, and rows that alternate would fa
 from __future__ import annotations
 
 from numerics import elementary
-from numerics.kernels import LANES, Neuron, neuron_round, philox
+from numerics.kernels import LANES, Neuron, Round, _sums_source, neuron_round, philox
 from numerics.kernels._neuron_source import has_round, neuron_source
 from numerics.kernels._words_source import words_source
 from numerics.kernels.features import FeatureNeuron, feature_source
@@ -35,56 +35,67 @@ _PHASE = {"float64": "angle[l] * UNIT - 2.0**20", "float32": "np.float32(np.int3
 # the two highest bits of the angle are the signs of the pair
 _BITS = {"float64": ("np.float64(angle[l]).view(U64)", "U64", 32), "float32": ("angle[l]", "np.uint32", 0)}
 
-# Some processors with 512-bit vectors are taken by LLVM for better off with 256 bits; these loops gain up to 1.5 times
-# from the full width. The attribute has no effect where vectors are shorter. The stack begins at a cache line, so that
-# numbers kept there do not cross one.
-_WIDE_VECTORS = """
-from numba.core import types
-from numba.extending import intrinsic
-
-
-@intrinsic
-def use_wide_vectors(context):
-    def generate(context, builder, signature, arguments):
-        builder.function.attributes.alignstack = 64
-        set.add(builder.function.attributes, '"prefer-vector-width"="512"')  # past llvmlite's list of known names
-        return context.get_dummy_value()
-
-    return types.none(), generate
+_EVALUATE = """
+@njit(fastmath=FLAGS, error_model='numpy')
+def evaluate(block, first, width, points, offsets, constants, tables, scale, bias, key0, key1,
+             words, opening, normals, phases, scratch, rows):
+    use_wide_vectors()
+    n_points = points.shape[0]
+    open_words(first, key1, opening)
+{flat}    n_rounds = (width + {n_neurons} - 1) // {n_neurons}
+    for i in range({n_outputs} * n_points):
+        for l in range(LANES):
+            rows[i, l] = ZERO
+    for r in range(n_rounds + (bias > ZERO)):
+        draw(block, r if r < n_rounds else {output_round}, key0, key1, opening, words)
+        transform(words, normals, phases)
+        n_left = width - {n_neurons} * r
+{add_round}        for k in range(min({n_neurons}, n_left)):
+            add_neuron(k, points, offsets, constants, tables, normals, phases, scratch, rows)
+    for a in range({n_outputs}):
+        shift = normals[a % 2, a // 2]
+        for i in range(a * n_points, (a + 1) * n_points):
+            for l in range(LANES):
+                rows[i, l] = rows[i, l] * scale + bias * shift[l]
 """
 
-# The sum over lanes in vectors of 16, in an order that is written down: where LLVM may choose one, kernels from the
-# cache of compiled code, which have been through its passes once more, add in another order than those just compiled.
-_DOT = """
-from llvmlite import ir
-from numba.np.arrayobj import make_array
+_NEXT_GROUP = """
+        evaluate(block, first, width, points, offsets, constants, tables, scale, bias, key0, key1,
+                 words, opening, normals, phases, scratch, rows)
+"""
+
+# Neurons that are sampled alone: as many groups as there are neurons in a round come from the words of one group.
+_EVALUATE_ALONE = """
+@njit(fastmath=FLAGS, error_model='numpy')
+def draw_group(block, group, key0, key1, words, opening, normals, phases):
+    use_wide_vectors()
+    open_words(group // {n_neurons} * LANES, key1, opening)
+    draw(block, 0, key0, key1, opening, words)
+    transform(words, normals, phases)
 
 
-@intrinsic
-def dot(context, x, y):
-    def generate(context, builder, signature, arguments):
-        index = ir.IntType(32)
-        vector = ir.VectorType(context.get_value_type(x.dtype), 16)
-        starts = [
-            builder.bitcast(make_array(kind)(context, builder, value=a).data, vector.as_pointer())
-            for kind, a in zip(signature.args, arguments)
-        ]
-        total = None
-        for i in range(LANES // 16):
-            left, right = (
-                builder.load(builder.gep(start, [index(i)]), align=x.dtype.bitwidth // 8) for start in starts
-            )
-            term = builder.fmul(left, right, flags=['contract'])
-            total = term if total is None else builder.fadd(total, term, flags=['contract'])
-        width = 8
-        while width:
-            kind = ir.VectorType(index, width)
-            places = [ir.Constant(kind, list(range(k, k + width))) for k in (0, width)]
-            total = builder.fadd(*(builder.shuffle_vector(total, total, place) for place in places))
-            width //= 2
-        return builder.extract_element(total, index(0))
+@njit(fastmath=FLAGS, error_model='numpy')
+def one_neuron(group, points, offsets, constants, tables, normals, phases, scratch, rows):
+    use_wide_vectors()
+    for i in range({n_outputs} * points.shape[0]):
+        for l in range(LANES):
+            rows[i, l] = ZERO
+    add_neuron(group % {n_neurons}, points, offsets, constants, tables, normals, phases, scratch, rows)
 
-    return x.dtype(x, y), generate
+
+@njit(fastmath=FLAGS, error_model='numpy')
+def evaluate(block, first, width, points, offsets, constants, tables, scale, bias, key0, key1,
+             words, opening, normals, phases, scratch, rows):
+    use_wide_vectors()
+    group = first // LANES
+    draw_group(block, group, key0, key1, words, opening, normals, phases)
+    one_neuron(group, points, offsets, constants, tables, normals, phases, scratch, rows)
+"""
+
+_NEXT_GROUP_ALONE = """
+        if group == group0 or group % {n_neurons} == 0:
+            draw_group(block, group, key0, key1, words, opening, normals, phases)
+        one_neuron(group, points, offsets, constants, tables, normals, phases, scratch, rows)
 """
 
 _MODULE = """
@@ -94,7 +105,6 @@ FLAGS = {{'contract', 'nsz'}}
 U64 = np.uint64
 LOW = U64(0xFFFFFFFF)
 MAGIC = U64(0x4330000000000000)
-LANES = {lanes}
 ZERO = np.{dtype}(0.0)
 HALF = np.{dtype}(0.5)
 UNIT = np.{dtype}(2.0**-32)
@@ -132,46 +142,10 @@ def transform(words, normals, phases):
 
 {add_neuron}
 
-@njit(fastmath=FLAGS, error_model='numpy')
-def add_monomials(rows, factors, products, total):
-    use_wide_vectors()
-    n_rows = rows.shape[0]
-    ones = np.ones(LANES, np.{dtype})
-    for p in range(n_rows):
-        row = rows[p]
-        if factors[p, 1] < 0:
-            total[p] += dot(row, ones)
-        else:
-            x = rows[factors[p, 0]]
-            y = rows[factors[p, 1]]
-            for l in range(LANES):
-                row[l] = x[l] * y[l]
-            total[p] += dot(x, y)
-    for p in range(products.shape[0]):
-        total[products[p, 2]] += dot(rows[products[p, 0]], rows[products[p, 1]])
+{sums}
 
 
-@njit(fastmath=FLAGS, error_model='numpy')
-def evaluate(block, first, width, points, offsets, constants, tables, scale, bias, key0, key1,
-             words, opening, normals, phases, scratch, rows):
-    use_wide_vectors()
-    n_points = points.shape[0]
-    open_words(first, key1, opening)
-{flat}    n_rounds = (width + {n_neurons} - 1) // {n_neurons}
-    for i in range({n_outputs} * n_points):
-        for l in range(LANES):
-            rows[i, l] = ZERO
-    for r in range(n_rounds + (bias > ZERO)):
-        draw(block, r if r < n_rounds else {output_round}, key0, key1, opening, words)
-        transform(words, normals, phases)
-        n_left = width - {n_neurons} * r
-{add_round}        for k in range(min({n_neurons}, n_left)):
-            add_neuron(k, points, offsets, constants, tables, normals, phases, scratch, rows)
-    for a in range({n_outputs}):
-        shift = normals[a % 2, a // 2]
-        for i in range(a * n_points, (a + 1) * n_points):
-            for l in range(LANES):
-                rows[i, l] = rows[i, l] * scale + bias * shift[l]
+{evaluate}
 
 
 @njit
@@ -188,46 +162,49 @@ def aligned_rows(n_rows):
 
 
 @njit
-def buffers():
+def buffers(n_more):
     words = line_aligned(4 * {n_calls} * LANES * {size}).view(np.{stored}).reshape((4, {n_calls}, LANES))
     opening = line_aligned(({n_calls} + 1) * LANES * 8).view(np.uint64).reshape(({n_calls} + 1, LANES))
     normals = aligned_rows(2 * {n_pairs}).reshape((2, {n_pairs}, LANES))
-    return words, opening, normals, aligned_rows({n_phase_rows}), aligned_rows({n_scratch}).reshape({n_scratch} * LANES)
+    scratch = aligned_rows({n_scratch} + n_more).reshape(({n_scratch} + n_more) * LANES)
+    return words, opening, normals, aligned_rows({n_phase_rows}), scratch
 
 
 @njit(fastmath=FLAGS, error_model='numpy')
 def add_block(block, n_nets, group0, group1, width, points, offsets, constants, tables, scale, bias, key0, key1,
-              factors, products, total):
+              factors, squares, oblongs, places, total):
     use_wide_vectors()
-    words, opening, normals, phases, scratch = buffers()
-    rows = aligned_rows(factors.shape[0])
+    words, opening, normals, phases, scratch = buffers({n_more})
+    rows = aligned_rows(factors.shape[0] + 1)
+    rows[factors.shape[0]] = 1
+    sums = in_tiles(total, places)
     for group in range(group0, min(group1, (n_nets + LANES - 1) // LANES)):
         first = group * LANES
-        evaluate(block, first, width, points, offsets, constants, tables, scale, bias, key0, key1,
-                 words, opening, normals, phases, scratch, rows)
+{next_group}
         for i in range({n_outputs} * points.shape[0]):
             for l in range(n_nets - first, LANES):
                 rows[i, l] = ZERO
-        add_monomials(rows, factors, products, total)
+        add_monomials(rows, factors, squares, oblongs, sums)
+    out_of_tiles(sums, places, total)
 
 
-@njit(parallel=True, error_model='numpy', cache=True)
+@njit(parallel=True, nogil=True, error_model='numpy', cache=True)
 def sample_block(block, group0, width, points, offsets, constants, tables, scale, bias, key0, key1, outputs):
     for g in prange(outputs.shape[0]):
         use_wide_vectors()
-        words, opening, normals, phases, scratch = buffers()
+        words, opening, normals, phases, scratch = buffers({n_more})
         evaluate(block, (group0 + g) * LANES, width, points, offsets, constants, tables, scale, bias, key0, key1,
                  words, opening, normals, phases, scratch,
                  outputs[g])
 
 
-@njit(parallel=True, error_model='numpy', cache=True)
+@njit(parallel=True, nogil=True, error_model='numpy', cache=True)
 def add_blocks(blocks, sizes, group0, group1, width, points, offsets, constants, tables, scale, bias, key0, key1,
-               factors, products, totals):
+               factors, squares, oblongs, places, totals):
     for b in prange(blocks.shape[0]):
         use_wide_vectors()
         add_block(blocks[b], sizes[b], group0, group1, width, points, offsets, constants, tables, scale, bias,
-                  key0, key1, factors, products, totals[b])
+                  key0, key1, factors, squares, oblongs, places, totals[b])
 """
 
 
@@ -252,17 +229,28 @@ def kernel_source(model: Neuron | FeatureNeuron, input_dim: int, dtype: str, fun
     elementary_names = {"root_log", "cos_quarter", "sin_quarter", *functions} | used
     names = {f: elementary.function_name(f, dtype) for f in elementary_names}
     is_double, (bits, integer, shift) = dtype == "float64", _BITS[dtype]
-    in_rounds = has_round(model, input_dim)
+    has_pairs = isinstance(model, FeatureNeuron) and model.half is not None
     body = _MODULE.format(
-        lanes=LANES, dtype=dtype, size=8 if is_double else 4, stored="float64" if is_double else "uint32",
-        n_calls=plan.n_calls, n_pairs=plan.n_pairs, n_phases=plan.n_phases, n_neurons=plan.n_neurons,
-        words_per_pair=plan.words_per_pair, words=words_source(plan.n_calls, LANES, dtype),
-        n_outputs=model.n_outputs, output_round=philox.OUTPUT_ROUND,
+        dtype=dtype, size=8 if is_double else 4, stored="float64" if is_double else "uint32",
+        n_calls=plan.n_calls, n_pairs=plan.n_pairs, n_phases=plan.n_phases, words_per_pair=plan.words_per_pair,
+        words=words_source(plan.n_calls, LANES, dtype), n_outputs=model.n_outputs,
         uniform=_UNIFORM[dtype], angle=_ANGLE[dtype], phase=_PHASE[dtype], root_log=names["root_log"],
         cos=names["cos_quarter"], sin=names["sin_quarter"], bits=bits, integer=integer, shift=shift,
         sign=1 << (63 if is_double else 31), n_phase_rows=max(1, plan.n_phases), n_scratch=n_scratch,
-        add_neuron=add_neuron.strip("\n"), flat=_FLAT if in_rounds else "",
-        add_round=_FULL_ROUND.format(plan.n_neurons) if in_rounds else "",
+        add_neuron=add_neuron.strip("\n"), sums=_sums_source.FUNCTIONS.strip("\n"),
+        n_more="count_ends(points.shape[0])" if has_pairs else "0", **_group_sources(model, plan, input_dim),
     )  # fmt: skip
-    head = [elementary.library(elementary_names, dtype), _WIDE_VECTORS, f"LANES = {LANES}", _DOT]
+    head = [elementary.library(elementary_names, dtype), _sums_source.intrinsics(LANES, dtype)]
     return "\n".join([*head, "import math", body])
+
+
+def _group_sources(model: Neuron | FeatureNeuron, plan: Round, input_dim: int) -> dict[str, str]:
+    """Return the text of ``evaluate``, and of how ``add_block`` fills the rows of fields of its next group."""
+    is_alone, in_rounds = isinstance(model, FeatureNeuron) and model.is_alone, has_round(model, input_dim)
+    numbers = {
+        "n_neurons": plan.n_neurons, "n_outputs": model.n_outputs, "output_round": philox.OUTPUT_ROUND,
+        "flat": _FLAT if in_rounds else "", "add_round": _FULL_ROUND.format(plan.n_neurons) if in_rounds else "",
+    }  # fmt: skip
+    texts = (_EVALUATE_ALONE, _NEXT_GROUP_ALONE) if is_alone else (_EVALUATE, _NEXT_GROUP)
+    evaluate, next_group = (text.strip("\n").format(**numbers) for text in texts)
+    return {"evaluate": evaluate, "next_group": next_group}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from string import Template
 from textwrap import indent
 
-from numerics.kernels import Neuron, neuron_round, philox
+from numerics.kernels import LANES, Neuron, neuron_round, philox
 from numerics.kernels._cuda_elementary import library
 from numerics.kernels.features import FeatureNeuron, printed_statements
 from numerics.kernels.layout import SumLayout
@@ -88,15 +88,14 @@ DEVICE void evaluate(u32 network, u32 block, int width, const real* points, cons
                      const real* constants, const real* tables, real scale, real bias, u32 key0, u32 key1,
                      real* field) {
     real normals[2 * $n_pairs], phases[$n_phase_rows];
-    $unroll_fields
+$alone    $unroll_fields
     for (int i = 0; i < N_FIELDS; i++) field[i] = 0;
     const int n_rounds = (width + $n_neurons - 1) / $n_neurons;
     for (int round = 0; round < n_rounds; round++) {
         draw(network, block, round, key0, key1, normals, phases);
-        const int left = width - $n_neurons * round;
         $unroll_words
         for (int k = 0; k < $n_neurons; k++)
-            if (k < left)
+            if ($is_used)
                 add_neuron(points, offsets, constants, tables, normals + k * $n_normals, phases + k * $n_uniforms,
                            field);
     }
@@ -109,6 +108,11 @@ DEVICE void evaluate(u32 network, u32 block, int width, const real* points, cons
     }
 }
 """)
+
+# a sample that is a single neuron: its network, and its place in the round of neurons
+_ALONE = """    const int chosen = (int)(network / {lanes} % {n_neurons});
+    network = network / {lanes} / {n_neurons} * {lanes} + network % {lanes};
+"""
 
 _SUMS = Template("""
 enum { LANES = $lanes, PITCH = LANES + 1, N_ROWS = $n_rows, N_MONOMIALS = $n_monomials };
@@ -218,12 +222,15 @@ def network_source(neuron: Neuron | FeatureNeuron, input_dim: int, n_points: int
         body = _feature_body(neuron, dtype, unroll)
     else:
         body, used = _argument_body(neuron, input_dim, dtype, unroll)
+    is_alone = isinstance(neuron, FeatureNeuron) and neuron.is_alone
     text = _NETWORK.substitute(
         _NUMBERS[dtype], unroll_words="UNROLL" if plan.n_words <= _UNROLLED_WORDS else "ROLL",
         unroll_fields=unroll, n_points=n_points, n_fields=n_fields,
         n_calls=plan.n_calls, n_pairs=plan.n_pairs, words_per_pair=plan.words_per_pair, n_phases=plan.n_phases,
         n_phase_rows=max(1, plan.n_phases), n_neurons=plan.n_neurons, n_normals=neuron.n_normals(input_dim),
         n_uniforms=neuron.n_uniforms, n_cells=N_CELLS, output_round=philox.OUTPUT_ROUND,
+        alone=_ALONE.format(lanes=LANES, n_neurons=plan.n_neurons) if is_alone else "",
+        is_used="k == chosen" if is_alone else f"k < width - {plan.n_neurons} * round",
         add_neuron=indent("\n".join(body) + "\n", " " * 4),
         **{f: f"{f if f == 'log' else f + '_quarter'}_f{dtype[5:]}" for f in ("log", "cos", "sin")},
     )  # fmt: skip

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from itertools import combinations_with_replacement
-from math import comb
 from typing import TYPE_CHECKING, Any
 
 import numba
@@ -19,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numerics._codegen import load_module
-from numerics.kernels import LANES, Neuron, philox
+from numerics.kernels import LANES, Neuron, index_tuples, philox
 from numerics.kernels._cpu_source import kernel_source
 from numerics.kernels.features import FeatureNeuron
+from numerics.kernels.tiles import monomial_tiles
 
 if TYPE_CHECKING:
     from numerics.model import NetworkModel
@@ -74,20 +74,18 @@ def _table(pairs: list[tuple[int, int]]) -> NDArray[np.int64]:
     return table
 
 
-def _with_places(
-    products: NDArray[np.int64], n_rows: int, n_fields: int, max_points: int, even_only: bool
-) -> NDArray[np.int64]:
-    """Return the products that are wanted, each with its place among the monomials as third column."""
-    first = (max_points + 1) // 2 + 1
-    degrees = range(first, max_points + 1)
-    degree = np.repeat(degrees, [comb(n_fields + g - 1, g) for g in degrees])
-    wanted = degree % 2 == 0 if even_only else np.ones(len(products), dtype=bool)
-    return np.ascontiguousarray(np.column_stack([products, n_rows + np.arange(len(products))])[wanted])
-
-
 def n_threads() -> int:
     """Return the number of threads that numba runs a kernel on (``numba.set_num_threads``)."""
     return int(numba.get_num_threads())
+
+
+def _check_pairs(points: NDArray[np.float64]) -> None:
+    """Raise ValueError unless the points are all pairs i <= j of some points in lexicographic order."""
+    n = int((np.sqrt(8 * len(points) + 1) - 1) / 2 + 0.5)
+    ends = points[:n, points.shape[1] // 2 :]
+    first, second = index_tuples(n, 2).T
+    if len(first) != len(points) or not np.array_equal(points, np.hstack([ends[first], ends[second]])):
+        raise ValueError(f"this kernel takes all pairs i <= j of some points in order, got {len(points)} other points")
 
 
 class EnsembleKernel:
@@ -105,6 +103,11 @@ class EnsembleKernel:
         Type of the evaluation.
     even_only : bool
         Leave out the sums of products of three, five, ... fields, where nobody needs them; they are then zero.
+
+    Raises
+    ------
+    ValueError
+        If the points are not all pairs of some points, where the neuron takes those.
     """
 
     def __init__(
@@ -118,10 +121,13 @@ class EnsembleKernel:
         even_only: bool = False,
     ) -> None:
         real = np.dtype(dtype).type
+        if isinstance(model.neuron, FeatureNeuron) and model.neuron.half is not None:
+            _check_pairs(points)
         self._n_fields = model.n_outputs * len(points)
         factors, products = monomial_tables(self._n_fields, max_points)
         self.n_monomials = len(factors) + len(products)
-        tables = factors, _with_places(products, len(factors), self._n_fields, max_points, even_only)
+        tiles = monomial_tiles(self._n_fields, max_points, even_only)
+        tables = factors, tiles.squares, tiles.oblongs, tiles.places
         self._module = kernel_module(model.neuron, model.input_dim, dtype)
         x, offsets, constants, splines = (np.ascontiguousarray(a, dtype=dtype) for a in model.arrays(points))
         scales = real(model.output_scale), real(model.output_bias)
@@ -159,7 +165,7 @@ class EnsembleKernel:
     def outputs(self, block: int, start: int, count: int) -> NDArray[np.floating[Any]]:
         """Return the outputs of networks ``start`` to ``start + count - 1`` of a block, shape (count, n_fields)."""
         group0, group1 = start // LANES, -(-(start + count) // LANES)
-        width, points, *rest = self._arguments[:-2]
+        width, points, *rest = self._arguments[:-4]
         result = np.empty((group1 - group0, self._n_fields, LANES), dtype=points.dtype)
         self._module.sample_block(block, group0, width, points, *rest, result)
         flat = result.transpose(0, 2, 1).reshape(-1, self._n_fields)

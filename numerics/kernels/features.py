@@ -82,6 +82,13 @@ class FeatureNeuron:
         The feature, in the hidden parameters and the coordinates.
     coordinates : tuple of sympy.Symbol
         The ``input_dim`` coordinates of a point.
+    half : sympy.Expr, optional
+        Points are pairs, all pairs i <= j of some points in lexicographic order, and the feature is this expression in
+        the first half of the coordinates times the same in the second half.
+    is_alone : bool
+        Samples are single neurons, all those of a round of neurons in turn: sample i of a block is neuron
+        ``(i // LANES) % n`` of the first round of network ``i // (LANES n) * LANES + i % LANES``, with n neurons a
+        round.
 
     Raises
     ------
@@ -94,6 +101,8 @@ class FeatureNeuron:
     n_outputs: int
     expression: Expr
     coordinates: tuple[Expr, ...]
+    half: Expr | None = None
+    is_alone: bool = False
 
     def __post_init__(self) -> None:
         check_supported([self.expression])
@@ -127,6 +136,11 @@ class FeatureNeuron:
         """Return the normals per neuron."""
         return sum(draw.n_normals for draw in self.draws)
 
+    @property
+    def n_coordinates(self) -> int:
+        """Coordinates of a point, half of those of a pair of points."""
+        return len(self.coordinates) // (1 if self.half is None else 2)
+
     @cached_property
     def factors(self) -> tuple[Expr, Expr]:
         """The feature as a factor that depends on parameters only, times the rest."""
@@ -134,7 +148,8 @@ class FeatureNeuron:
         return amplitude, rest
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return FeatureNeuron, (self.name, self.draws, self.n_outputs, self.expression, self.coordinates)
+        fields = self.name, self.draws, self.n_outputs, self.expression, self.coordinates, self.half, self.is_alone
+        return FeatureNeuron, fields
 
 
 @cache
@@ -215,6 +230,9 @@ def weigh(scratch):
 {constants_before}    for l in range(LANES):
 {amplitude}
 
+"""
+
+_ADD_NEURON = """
 @njit(fastmath=FLAGS, error_model='numpy')
 def add_neuron(k, points, offsets, constants, tables, normals, phases, scratch, field):
     use_wide_vectors()
@@ -223,6 +241,57 @@ def add_neuron(k, points, offsets, constants, tables, normals, phases, scratch, 
     n_points = points.shape[0]
 {constants_inside}    for i in range(n_points):
 {coordinates}{feature}
+"""
+
+# The feature at each of the points whose pairs are given, then the products. These go through the lanes 16 at a time,
+# in vectors that are written down: plain loops over lanes would test for overlap of rows once for each pair.
+_ADD_PAIRS = """
+@njit
+def count_ends(n_pairs):
+    return int((math.sqrt(8.0 * n_pairs + 1.0) - 1.0) / 2 + 0.5)
+
+
+@intrinsic
+def add_products(context, scratch, weight, first, n_ends, field):
+    # field[pair] += scratch[weight] * scratch[first + i] * scratch[first + j] for pairs i <= j in order
+    def generate(context, builder, signature, arguments):
+        start, total = (make_array(signature.args[i])(context, builder, value=arguments[i]).data for i in (0, 4))
+        index, vector = ir.IntType(64), ir.VectorType(context.get_value_type(scratch.dtype), 16)
+        pair = cgutils.alloca_once(builder, index)
+
+        def place(array, row, block):
+            return vector_at(builder, pointer(builder, array, (row, LANES), (block, 16)), vector)
+
+        def read(row, block):
+            return builder.load(place(start, row, block), align=ALIGNMENT)
+
+        with cgutils.for_range(builder, ir.Constant(index, LANES // 16)) as blocks:
+            block = blocks.index
+            builder.store(ir.Constant(index, 0), pair)
+            with cgutils.for_range(builder, arguments[3]) as left:
+                x = builder.fmul(read(arguments[1], block), read(builder.add(arguments[2], left.index), block))
+                with cgutils.for_range(builder, arguments[3], start=left.index) as right:
+                    term = builder.fmul(x, read(builder.add(arguments[2], right.index), block), flags=['contract'])
+                    at = place(total, builder.load(pair), block)
+                    found = builder.fadd(builder.load(at, align=ALIGNMENT), term, flags=['contract'])
+                    builder.store(found, at, align=ALIGNMENT)
+                    builder.store(builder.add(builder.load(pair), ir.Constant(index, 1)), pair)
+        return context.get_dummy_value()
+
+    return types.none(scratch, types.int64, types.int64, types.int64, field), generate
+
+
+@njit(fastmath=FLAGS, error_model='numpy')
+def add_neuron(k, points, offsets, constants, tables, normals, phases, scratch, field):
+    use_wide_vectors()
+    prepare(k * {n_normals}, k * {n_uniforms}, constants, tables, normals, phases, scratch)
+    weigh(scratch)
+    n_ends = count_ends(points.shape[0])
+    ends = scratch[{n_rows} * LANES:].reshape((n_ends, LANES))
+{constants_inside}    for i in range(n_ends):
+{coordinates}        for l in range(LANES):
+{feature}
+    add_products(scratch, {weight}, {n_rows}, n_ends, field)
 """
 
 
@@ -250,23 +319,33 @@ def feature_source(neuron: FeatureNeuron, dtype: str) -> tuple[str, set[str], in
     """Return the functions that draw and add one neuron, the elementary functions in use, and the rows of scratch."""
     layout = _Layout(neuron)
     names = {s: layout.at(s) for s in neuron.parameters}
-    amplitude, rest = neuron.factors
-    coordinates = {s: f"x{mu}" for mu, s in enumerate(neuron.coordinates)}
+    first = neuron.coordinates[: neuron.n_coordinates]
+    amplitude, rest = (neuron.half if neuron.half is not None else neuron.expression).as_independent(
+        *first, as_Add=False
+    )
     before = _statements(amplitude, "numba", dtype, names)
-    inside = _statements(rest, "numba", dtype, names | coordinates)
+    inside = _statements(rest, "numba", dtype, names | {s: f"x{mu}" for mu, s in enumerate(first)})
     weights = [layout.at((a, 0)) for a in range(neuron.n_outputs)]
-    weigh = [*before[0], f"amplitude = {before[1]}", *(f"{w} *= amplitude" for w in weights)]
-    weigh = weigh if amplitude != 1 else ["pass"]
-    used = {s: c for s, c in coordinates.items() if rest.has(s)}
-    loads = [f"{x} = points[i, {list(coordinates).index(s)}]" for s, x in used.items()]
+    factor = "amplitude" if neuron.half is None else "amplitude * amplitude"
+    weigh = [*before[0], f"amplitude = {before[1]}", *(f"{w} *= {factor}" for w in weights)]
+    numbers = {"dtype": dtype, "n_normals": neuron.n_normals(0), "n_uniforms": neuron.n_uniforms}
     text = _PREPARE.format(
-        dtype=dtype, n_normals=neuron.n_normals(0), n_uniforms=neuron.n_uniforms,
-        middle=2.0**-33 if dtype == "float64" else 0.5,
-        draws=_draw_lines(neuron, layout, dtype), amplitude=indent("\n".join(weigh), " " * 8),
-        constants_before=_constant_lines(before[3]), constants_inside=_constant_lines(inside[3]),
-        coordinates="".join(f"        {line}\n" for line in loads),
-        feature=indent("\n".join(_feature_lines(inside[0], inside[1], weights, layout)), " " * 8),
+        middle=2.0**-33 if dtype == "float64" else 0.5, draws=_draw_lines(neuron, layout, dtype),
+        amplitude=indent("\n".join(weigh if amplitude != 1 else ["pass"]), " " * 8),
+        constants_before=_constant_lines(before[3]), **numbers,
     )  # fmt: skip
+    # the points themselves are the second ends of the first pairs
+    shift = 0 if neuron.half is None else len(first)
+    loads = [f"x{mu} = points[i, {mu + shift}]" for mu, s in enumerate(first) if rest.has(s)]
+    body = {
+        "constants_inside": _constant_lines(inside[3]), "coordinates": "".join(f"        {line}\n" for line in loads)
+    }  # fmt: skip
+    if neuron.half is None:
+        lines = indent("\n".join(_feature_lines(inside[0], inside[1], weights, layout)), " " * 8)
+        text += _ADD_NEURON.format(feature=lines, **body, **numbers)
+    else:
+        lines = indent("\n".join([*inside[0], f"ends[i, l] = {inside[1]}"]), " " * 12)
+        text += _ADD_PAIRS.format(feature=lines, weight=layout.rows[0, 0], n_rows=layout.n_rows, **body, **numbers)
     return text, before[2] | inside[2], layout.n_rows
 
 

@@ -56,7 +56,7 @@ def polynomials(grid, table, scratch, values):
 def field_groups(blocks, groups, width, points, offsets, constants, tables, scale, bias, key0, key1,
                  n_fields, starts, step, n_steps, table, outputs):
     for g in prange(blocks.shape[0]):
-        words, opening, normals, phases, scratch = buffers()
+        words, opening, normals, phases, scratch = buffers(0)
         one_group(blocks[g], groups[g] * LANES, width, points, offsets, constants, tables, scale, bias, key0, key1,
                   n_fields, starts, step, n_steps, table, words, opening, normals, phases, scratch, outputs[g])
 """

@@ -19,7 +19,7 @@ _DRAW = """
 def draw_parameters(block, start, width, constants, tables, key0, key1, rows, out):
     n_groups = (start % LANES + out.shape[1] + LANES - 1) // LANES
     for g in prange(n_groups):
-        words, opening, normals, phases, scratch = buffers()
+        words, opening, normals, phases, scratch = buffers(0)
         first = (start // LANES + g) * LANES
         low = max(start - first, 0)
         high = min(start + out.shape[1] - first, LANES)

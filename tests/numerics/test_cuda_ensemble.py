@@ -25,6 +25,7 @@ from numerics.kernels import philox
 from numerics.kernels._cuda_source import kernel_source, network_source, sums_source
 from numerics.kernels.cpu import EnsembleKernel
 from numerics.kernels.layout import SumLayout
+from numerics.methods import neuron_model
 from numerics.model import NetworkModel
 
 SEED = 2**40 + 3
@@ -56,6 +57,8 @@ NETS = {
     "custom": custom_net(),
 }
 
+MODELS = {name: NetworkModel.of(net) for name, net in NETS.items()} | {"alone": neuron_model(NETS["relu"])}
+
 HARNESS = """
 extern "C" void sample_{tag}(u32 block, int start, int count, int width, const real* points, const real* offsets,
         const real* constants, const real* tables, real scale, real bias, u32 key0, u32 key1, real* out) {{
@@ -76,7 +79,7 @@ extern "C" void add_{tag}(const real* fields, int count, const int* factors, con
 
 
 def layout_of(name: str, dtype: str) -> SumLayout:
-    return SumLayout.fitting(NetworkModel.of(NETS[name]).n_outputs * len(POINTS), MAX_POINTS, dtype)
+    return SumLayout.fitting(MODELS[name].n_outputs * len(POINTS), MAX_POINTS, dtype)
 
 
 @pytest.fixture(scope="module")
@@ -85,10 +88,10 @@ def host(tmp_path_factory):
     if (compiler := shutil.which("g++")) is None:
         pytest.skip("needs the C++ compiler g++")
     parts = ["#include <math.h>\n"]
-    for name, net in NETS.items():
+    for name, model in MODELS.items():
         for dtype in DTYPES:
             tag = f"{name}_{dtype}"
-            text = network_source(NetworkModel.of(net).neuron, 2, len(POINTS), dtype)
+            text = network_source(model.neuron, 2, len(POINTS), dtype)
             parts.append(
                 f"namespace {tag} {{\n{text}{sums_source(layout_of(name, dtype))}{HARNESS.format(tag=tag)}}}\n"
             )
@@ -100,7 +103,7 @@ def host(tmp_path_factory):
 
 
 def sampled(host, name: str, dtype: str, *, block: int = 5, start: int = 0, count: int = 300, seed: int = SEED):
-    model = NetworkModel.of(NETS[name])
+    model = MODELS[name]
     arrays = [np.ascontiguousarray(a, dtype=dtype) for a in model.arrays(POINTS)]
     real = ctypes.c_double if dtype == "float64" else ctypes.c_float
     out = np.empty((count, model.n_outputs * len(POINTS)), dtype=dtype)
@@ -115,7 +118,7 @@ def sampled(host, name: str, dtype: str, *, block: int = 5, start: int = 0, coun
 @cache
 def reference(name: str, dtype: str, **place: int):
     place = {"block": 5, "start": 0, "count": 300, "seed": SEED} | place
-    return network_outputs(np, NetworkModel.of(NETS[name]), POINTS, **place, dtype=dtype)
+    return network_outputs(np, MODELS[name], POINTS, **place, dtype=dtype)
 
 
 def distance(found, expected) -> float:
@@ -123,7 +126,7 @@ def distance(found, expected) -> float:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", MODELS)
 def test_text_of_the_device_draws_the_networks_of_the_reference(host, name, dtype):
     bound = 1e-12 if dtype == "float64" else 2e-5
     found = sampled(host, name, dtype)
@@ -136,7 +139,7 @@ def test_text_of_the_device_draws_the_networks_of_the_reference(host, name, dtyp
 
 @pytest.mark.parametrize(("name", "dtype"), [("cos", "float64"), ("cos", "float32"), ("custom", "float64")])
 def test_text_of_the_device_makes_the_sums_of_the_cpu_kernel(host, name, dtype):
-    model, layout = NetworkModel.of(NETS[name]), layout_of(name, dtype)
+    model, layout = MODELS[name], layout_of(name, dtype)
     fields = sampled(host, name, dtype)
     sums = np.zeros(layout.n_monomials)
     tables = fields, layout.factors(), layout.parts()
@@ -253,7 +256,7 @@ REGISTERS = {"float32": 64, "float64": 96}
 @pytest.mark.parametrize("name", ["cos", "erf", "custom"])
 def test_kernels_compile_and_stay_within_registers(name, dtype):
     nvrtc = pytest.importorskip("cupy.cuda", reason='needs cupy: pip install "nnft[test]"').nvrtc
-    model = NetworkModel.of(NETS[name])
+    model = MODELS[name]
     source = kernel_source(model.neuron, 2, len(POINTS), dtype, layout_of(name, dtype))
     assert dtype == "float64" or not re.search(r"\d\.\d*(e-?\d+)?(?![\dfe])", source.partition("typedef")[2])
     program = nvrtc.createProgram(source, "kernel.cu", [], [])
