@@ -115,11 +115,13 @@ class Estimate:
         """
         outputs = np.repeat(np.arange(n_outputs), len(points))
         places = {"points": (("point", "coordinate"), np.tile(points, (n_outputs, 1))), "outputs": ("point", outputs)}
-        data = xr.Dataset(coords=places)
+        variables: dict[str, Any] = {}
         for n, order in sorted(cumulants.items()):
-            data = data.assign(_variables(n, order)).set_coords(f"index_{n}")
+            variables |= _variables(n, order)
+        indices = {f"index_{n}": variables.pop(f"index_{n}") for n in sorted(cumulants)}
         n_blocks = len(next(iter(cumulants.values())).deviations)
-        return cls(data.assign_attrs({"n_blocks": n_blocks, "max_points": max(cumulants), **attrs}))
+        described = {"n_blocks": n_blocks, "max_points": max(cumulants), **attrs}
+        return cls(xr.Dataset(variables, coords={**places, **indices}, attrs=described))
 
     @property
     def orders(self) -> tuple[int, ...]:
