@@ -35,6 +35,36 @@ _PHASE = {"float64": "angle[l] * UNIT - 2.0**20", "float32": "np.float32(np.int3
 # the two highest bits of the angle are the signs of the pair
 _BITS = {"float64": ("np.float64(angle[l]).view(U64)", "U64", 32), "float32": ("angle[l]", "np.uint32", 0)}
 
+# The array of a shape that begins at the first cache line of some space: a vector of 512 bits that crosses the end of a
+# line costs two accesses. Written as an intrinsic, it compiles in a tenth of the time of slices, views and reshape.
+_ALIGNED = """
+from numba.core.imputils import impl_ret_borrowed
+from numba.np.arrayobj import populate_array
+
+
+@intrinsic
+def line_aligned(context, space, shape):
+    result = types.Array(space.dtype, len(shape), 'C')
+
+    def generate(context, builder, signature, arguments):
+        given = make_array(space)(context, builder, value=arguments[0])
+        array = make_array(result)(context, builder)
+        word = context.get_value_type(types.intp)
+        line = builder.add(builder.ptrtoint(given.data, word), word(63))
+        lengths = cgutils.unpack_tuple(builder, arguments[1])
+        size = word(context.get_abi_sizeof(context.get_data_type(space.dtype)))
+        strides = [size]
+        for length in lengths[:0:-1]:
+            strides.insert(0, builder.mul(strides[0], length))
+        populate_array(
+            array, data=builder.inttoptr(builder.and_(line, word(-64)), array.data.type), shape=lengths,
+            strides=strides, itemsize=size, meminfo=given.meminfo, parent=given.parent,
+        )
+        return impl_ret_borrowed(context, builder, result, array._getvalue())
+
+    return result(space, shape), generate
+"""
+
 _EVALUATE = """
 @njit(fastmath=FLAGS, error_model='numpy')
 def evaluate(block, first, width, points, offsets, constants, tables, scale, bias, key0, key1,
@@ -149,24 +179,16 @@ def transform(words, normals, phases):
 
 
 @njit
-def line_aligned(n_bytes):
-    # a vector of 512 bits that crosses the end of a cache line costs two accesses
-    space = np.empty(n_bytes + 64, np.uint8)
-    start = -space.ctypes.data % 64
-    return space[start : start + n_bytes]
-
-
-@njit
 def aligned_rows(n_rows):
-    return line_aligned(n_rows * LANES * {size}).view(np.{dtype}).reshape((n_rows, LANES))
+    return line_aligned(np.empty(n_rows * LANES + 64, np.{dtype}), (n_rows, LANES))
 
 
 @njit
 def buffers(n_more):
-    words = line_aligned(4 * {n_calls} * LANES * {size}).view(np.{stored}).reshape((4, {n_calls}, LANES))
-    opening = line_aligned(({n_calls} + 1) * LANES * 8).view(np.uint64).reshape(({n_calls} + 1, LANES))
-    normals = aligned_rows(2 * {n_pairs}).reshape((2, {n_pairs}, LANES))
-    scratch = aligned_rows({n_scratch} + n_more).reshape(({n_scratch} + n_more) * LANES)
+    words = line_aligned(np.empty(4 * {n_calls} * LANES + 64, np.{stored}), (4, {n_calls}, LANES))
+    opening = line_aligned(np.empty(({n_calls} + 1) * LANES + 64, np.uint64), ({n_calls} + 1, LANES))
+    normals = line_aligned(np.empty(2 * {n_pairs} * LANES + 64, np.{dtype}), (2, {n_pairs}, LANES))
+    scratch = line_aligned(np.empty(({n_scratch} + n_more) * LANES + 64, np.{dtype}), (({n_scratch} + n_more) * LANES,))
     return words, opening, normals, aligned_rows({n_phase_rows}), scratch
 
 
@@ -240,7 +262,7 @@ def kernel_source(model: Neuron | FeatureNeuron, input_dim: int, dtype: str, fun
         add_neuron=add_neuron.strip("\n"), sums=_sums_source.FUNCTIONS.strip("\n"),
         n_more="count_ends(points.shape[0])" if has_pairs else "0", **_group_sources(model, plan, input_dim),
     )  # fmt: skip
-    head = [elementary.library(elementary_names, dtype), _sums_source.intrinsics(LANES, dtype)]
+    head = [elementary.library(elementary_names, dtype), _sums_source.intrinsics(LANES, dtype), _ALIGNED]
     return "\n".join([*head, "import math", body])
 
 

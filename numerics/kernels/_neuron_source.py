@@ -36,7 +36,7 @@ def add_round(points, constants, given, turns, flat):
     i = 0
 {loops}"""
 
-_POINTS_AT_A_TIME = (6, 2, 1)
+_POINTS_AT_A_TIME = (3, 1)
 
 
 def neuron_source(model: Neuron, input_dim: int, dtype: str, plan: Round) -> tuple[str, set[str], int]:
