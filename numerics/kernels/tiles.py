@@ -62,7 +62,7 @@ def monomial_tiles(n_fields: int, max_points: int, even_only: bool = False) -> T
     --------
     >>> tiles = monomial_tiles(2, 2)  # two fields and three squares: products of a field with a field, or with one
     >>> tiles.n_rows, tiles.squares.tolist()
-    (3, [[0, 0, 0, 1, 2, 1, 0, 2]])
+    (3, [[0, 1, 0, 0, 2, 1, 0, 2]])
     """
     stored = (max_points + 1) // 2
     tuples = [t for g in range(1, max_points + 1) for t in combinations_with_replacement(range(n_fields), g)]
