@@ -98,13 +98,11 @@ class MixedKernel(EnsembleKernel):
 
     def _numbers(self, blocks: Sequence[int], group0: int, group1: int, n_groups: int) -> NDArray[np.floating[Any]]:
         """Return the numbers of lane groups, shape (n_blocks, group1 - group0, n_numbers, LANES)."""
-        # of blocks that take several calls, values are kept; those of other calls are forgotten
-        kept = self._values
-        values = {
-            b: found if (found := kept.get(b)) and _length(found) >= group1 * LANES
-            else self._drawn(b, 0, n_groups * LANES)
-            for b in blocks
-        }  # fmt: skip
+        # values of blocks that take several calls are kept; those of other blocks are forgotten before any are drawn
+        kept, self._values = self._values, {}
+        values = {b: found for b in blocks if (found := kept.get(b)) and _length(found) >= group1 * LANES}
+        del kept
+        values |= {b: self._drawn(b, 0, n_groups * LANES) for b in blocks if b not in values}
         self._values = values
         wanted = slice(group0 * LANES, group1 * LANES)
         joined = {name: np.concatenate([values[b][name][wanted] for b in blocks]) for name in values[blocks[0]]}
