@@ -17,6 +17,7 @@ from tqdm import tqdm
 from numerics.backends import array_module
 from numerics.estimators import BlockSums, monomial_sums, n_monomials
 from numerics.kernels import LANES
+from numerics.mixed import MixedNetworks
 from numerics.sources import Networks, Outputs, Source
 
 _SECONDS_PER_CALL = 0.1  # of compiled code, during which Ctrl-C has to wait
@@ -257,7 +258,7 @@ def block_summer(source: Source, points: NDArray[np.float64], max_points: int, s
     size : int
         Networks in a full block.
     """
-    if isinstance(source, Networks) and source.backend != "numpy":
+    if isinstance(source, (Networks, MixedNetworks)) and source.is_compiled:
         return partial(_summed_compiled, source.kernel(points, max_points), -(-size // LANES))
     n_columns = n_monomials(source.n_outputs * len(points), max_points)
     return partial(_summed_by_arrays, array_module(source.backend), source.outputs(points), n_columns, max_points)

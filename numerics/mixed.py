@@ -29,20 +29,22 @@ _PARTS_STREAM = 2
 class MixedNetworks:
     """Networks whose shared parameters are drawn for each network; the rest is as in :class:`Networks`.
 
-    The shared values of a block come from a generator seeded by the seed and the number of the block.
+    The shared values of a block come from a generator seeded by the seed and the number of the block. The compiled
+    kernel (:mod:`numerics.kernels.mixed`) takes them as numbers of each network.
 
     Parameters
     ----------
     mixture : Mixture
         With numbers for all other parameters.
     seed : int
-    backend : {"numpy", "cupy"}
+    backend : {"numba", "numpy", "cupy"}
+        A random width is for array code: ``"numpy"`` or ``"cupy"``.
     dtype : str
 
     Raises
     ------
     ValueError
-        If another parameter has no number.
+        If another parameter has no number, or the width is random and the backend compiled.
     NotImplementedError
         If a distribution is known by its moments only.
     """
@@ -57,6 +59,8 @@ class MixedNetworks:
         if missing := [name for name in free if name not in self.mixture.shared]:
             given = ", ".join(f"{name}=..." for name in missing)
             raise ValueError(f"parameter(s) {missing} of {self.mixture} have no numbers: use .at({given})")
+        if self.backend == "numba" and "N" in self.mixture.shared:
+            raise ValueError("the compiled kernel takes networks of one width, not a random N: use backend='numpy'")
         self._model(self.shared_values(0, 0, 1))  # distributions that cannot be drawn are found here
 
     @property
@@ -75,6 +79,9 @@ class MixedNetworks:
 
     def outputs(self, points: Floats) -> Outputs:
         """Return a function of (block, start, count) that returns outputs, shape (count, n_outputs * n_points)."""
+        if self.is_compiled:
+            outputs: Outputs = self.kernel(points, 1).outputs
+            return outputs
         xp = array_module(self.backend)
 
         def evaluate(block: int, start: int, count: int) -> Any:
@@ -96,6 +103,19 @@ class MixedNetworks:
             return result
 
         return evaluate
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether sums of blocks are those of :meth:`kernel`."""
+        return self.backend == "numba"
+
+    def kernel(self, points: Floats, max_points: int) -> Any:
+        """Return the compiled kernel for sums of monomials at the points."""
+        from numerics.kernels.mixed import MixedKernel
+
+        return MixedKernel(
+            self.shared_values, self._model, points, max_points=max_points, seed=self.seed, dtype=self.dtype
+        )
 
     def _model(self, shared: dict[str, Any]) -> NetworkModel:
         base, symbols = self.mixture.base, self.mixture.base._symbols()
@@ -179,7 +199,8 @@ def is_mixed(architecture: Any) -> bool:
 def mixed_source(
     architecture: Mixture | IndependentSum, *, seed: int, backend: str, dtype: str
 ) -> MixedNetworks | SumOfNetworks:
-    """Return where the networks of a mixture or of a sum come from."""
+    """Return where the networks of a mixture or of a sum come from; those of a random width are for array code."""
     if isinstance(architecture, Mixture):
-        return MixedNetworks(architecture, seed, "numpy" if backend == "numba" else backend, dtype)
+        is_array_code = backend == "numba" and "N" in architecture.shared
+        return MixedNetworks(architecture, seed, "numpy" if is_array_code else backend, dtype)
     return SumOfNetworks.of(architecture, seed=seed, backend=backend, dtype=dtype)

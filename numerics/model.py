@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -27,7 +28,8 @@ Number: TypeAlias = Any  # a float, or an array with one number for each network
 class NetworkModel:
     """What a backend needs to draw and evaluate the networks of one architecture.
 
-    In array code every number may be an array with one number for each network.
+    In array code, and for the kernel of :mod:`numerics.kernels.mixed`, every number may be an array with one number
+    for each network.
 
     Parameters
     ----------
@@ -91,6 +93,11 @@ class NetworkModel:
         tables = [t.coefficients for t in self.tables] or [np.zeros((N_CELLS, 4))]
         return points * self.input_scale, self.offsets(np, points), np.array(self.constants), np.array(tables)
 
+    @property
+    def lane_rows(self) -> tuple[Number, ...]:
+        """The numbers in the order of :class:`~numerics.kernels.LaneRows`."""
+        return (self.input_scale, self.output_scale, self.output_bias, *self.offset, *self.constants)
+
     def slice(self, start: int, stop: int) -> NetworkModel:
         """Return the model of a range of networks, where numbers are given for each network."""
 
@@ -109,7 +116,12 @@ def number(value: Expr, values: dict[sympy.Symbol, Floats] | None = None) -> Num
     expression = sympy.sympify(value)
     if not values or not (used := sorted(expression.free_symbols & set(values), key=str)):
         return float(expression)
-    return np.asarray(sympy.lambdify(used, expression, "numpy")(*(values[s] for s in used)), dtype=np.float64)
+    return np.asarray(_function(tuple(used), expression)(*(values[s] for s in used)), dtype=np.float64)
+
+
+@lru_cache(maxsize=256)
+def _function(symbols: tuple[sympy.Symbol, ...], expression: Expr) -> Any:
+    return sympy.lambdify(symbols, expression, "numpy")
 
 
 def model_of(architecture: Architecture, values: dict[sympy.Symbol, Floats] | None = None) -> NetworkModel:
@@ -213,7 +225,7 @@ def _draws(
             "Gaussian, uniform or constant"
         )
     if isinstance(law, RadialDistribution):
-        table = radial_map(_array_function(MODULUS, law.profile), float(law.radius), law.dim)
+        table = _spline(law)
         return [(Draw("radial", symbols), [table.low, table.inverse_step], [table])]
     table = spline_of(law)
     return [(Draw("map", (s,)), [table.low, table.inverse_step], [table]) for s in symbols]
@@ -221,6 +233,25 @@ def _draws(
 
 def spline_of(law: Distribution) -> Transport:
     """Return the map that makes a draw of a one-dimensional density of a standard normal."""
+    return _spline(law)
+
+
+def _spline(law: Distribution) -> Transport:
+    try:
+        hash(law)
+    except TypeError:
+        return _made_spline(law)
+    return _kept_spline(law)
+
+
+@lru_cache(maxsize=64)
+def _kept_spline(law: Distribution) -> Transport:
+    return _made_spline(law)
+
+
+def _made_spline(law: Distribution) -> Transport:
+    if isinstance(law, RadialDistribution):
+        return radial_map(_array_function(MODULUS, law.profile), float(law.radius), law.dim)
     x = sympy.Dummy("x", real=True)
     density = _array_function(x, law.density(x))
     lower, upper = (float(end) for end in law.support)

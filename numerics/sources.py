@@ -65,10 +65,15 @@ class Networks:
 
     def outputs(self, points: NDArray[np.float64]) -> Outputs:
         """Return a function of (block, start, count) that returns outputs, shape (count, n_outputs * n_points)."""
-        if self.backend == "numpy":
+        if not self.is_compiled:
             return partial(self._array_outputs, points)
         outputs: Outputs = self.kernel(points, 1).outputs
         return outputs
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether sums of blocks are those of :meth:`kernel`."""
+        return self.backend != "numpy"
 
     def kernel(self, points: NDArray[np.float64], max_points: int) -> Any:
         """Return the compiled kernel of the backend, ``numba`` or ``cupy``, for sums of monomials at the points."""

@@ -162,6 +162,16 @@ class Round:
         return 4 * self.n_calls / self.n_neurons
 
 
+class LaneRows:
+    """Rows of the numbers of a group of networks that have numbers of their own, one column for each network.
+
+    The rows are those of :class:`numerics.model.NetworkModel`: factors on input weights and on outputs, deviation of
+    the output bias, the two numbers of the offset ``base + slope |x|^2``, then all constants.
+    """
+
+    input_scale, output_scale, output_bias, base, slope, constants = range(6)
+
+
 def neuron_round(neuron: Any, input_dim: int, dtype: str) -> Round:
     """Return the round that draws fewest words per neuron, of 1, 2 or 4 neurons.
 

@@ -7,7 +7,7 @@ overlap of rows over a whole loop nest at once, and rows that alternate would fa
 from __future__ import annotations
 
 from numerics import elementary
-from numerics.kernels import LANES, Neuron, Round, _sums_source, neuron_round, philox
+from numerics.kernels import LANES, LaneRows, Neuron, Round, _sums_source, neuron_round, philox
 from numerics.kernels._neuron_source import has_round, neuron_source
 from numerics.kernels._words_source import words_source
 from numerics.kernels.features import FeatureNeuron, feature_source
@@ -19,6 +19,13 @@ _FLAT = """    given = normals.reshape(normals.size)
 _FULL_ROUND = """        if n_left >= {}:
             add_round(points, constants, given, turns, fields)
             continue
+"""
+# Networks with numbers of their own, see LaneRows. Normals of the output biases, the last round, are left as they are.
+_GIVEN_ROUND = """        if n_left > 0:
+            give_numbers(constants, normals)
+"""
+_LANE_ROWS = """    scales = constants[{}]
+    biases = constants[{}]
 """
 
 # Uniform numbers for the radius, angles of a pair in quarter turns from the middle of the quarter, and phases. The
@@ -82,15 +89,15 @@ def evaluate(block, first, width, points, offsets, constants, tables, scale, bia
         n_left = width - {n_neurons} * r
 {add_round}        for k in range(min({n_neurons}, n_left)):
             add_neuron(k, points, offsets, constants, tables, normals, phases, scratch, rows)
-    for a in range({n_outputs}):
+{lane_rows}    for a in range({n_outputs}):
         shift = normals[a % 2, a // 2]
         for i in range(a * n_points, (a + 1) * n_points):
             for l in range(LANES):
-                rows[i, l] = rows[i, l] * scale + bias * shift[l]
+                rows[i, l] = rows[i, l] * {scale} + {bias} * shift[l]
 """
 
 _NEXT_GROUP = """
-        evaluate(block, first, width, points, offsets, constants, tables, scale, bias, key0, key1,
+        evaluate(block, first, width, points, offsets, {constants}, tables, scale, bias, key0, key1,
                  words, opening, normals, phases, scratch, rows)
 """
 
@@ -215,7 +222,7 @@ def sample_block(block, group0, width, points, offsets, constants, tables, scale
     for g in prange(outputs.shape[0]):
         use_wide_vectors()
         words, opening, normals, phases, scratch = buffers({n_more})
-        evaluate(block, (group0 + g) * LANES, width, points, offsets, constants, tables, scale, bias, key0, key1,
+        evaluate(block, (group0 + g) * LANES, width, points, offsets, {of_group}, tables, scale, bias, key0, key1,
                  words, opening, normals, phases, scratch,
                  outputs[g])
 
@@ -225,12 +232,19 @@ def add_blocks(blocks, sizes, group0, group1, width, points, offsets, constants,
                factors, squares, oblongs, places, totals):
     for b in prange(blocks.shape[0]):
         use_wide_vectors()
-        add_block(blocks[b], sizes[b], group0, group1, width, points, offsets, constants, tables, scale, bias,
+        add_block(blocks[b], sizes[b], group0, group1, width, points, offsets, {of_block}, tables, scale, bias,
                   key0, key1, factors, squares, oblongs, places, totals[b])
 """
 
 
-def kernel_source(model: Neuron | FeatureNeuron, input_dim: int, dtype: str, functions: tuple[str, ...] = ()) -> str:
+def kernel_source(
+    model: Neuron | FeatureNeuron,
+    input_dim: int,
+    dtype: str,
+    functions: tuple[str, ...] = (),
+    *,
+    by_lane: bool = False,
+) -> str:
     """Return the text of the module with the compiled kernel of a kind of neuron.
 
     Parameters
@@ -242,12 +256,16 @@ def kernel_source(model: Neuron | FeatureNeuron, input_dim: int, dtype: str, fun
         Type in which networks are evaluated; sums of blocks are float64 always.
     functions : tuple of str
         Elementary functions that code added to the module needs.
+    by_lane : bool
+        Every network has numbers of its own: ``constants`` has axes (block, group, number, lane), with the rows of
+        :class:`~numerics.kernels.LaneRows`; points are not scaled, and ``offsets`` are the squares of the points. For
+        whole networks, not for neurons that are sampled alone.
     """
     plan = neuron_round(model, input_dim, dtype)
     if isinstance(model, FeatureNeuron):
-        add_neuron, used, n_scratch = feature_source(model, dtype)
+        add_neuron, used, n_scratch = feature_source(model, dtype, by_lane)
     else:
-        add_neuron, used, n_scratch = neuron_source(model, input_dim, dtype, plan)
+        add_neuron, used, n_scratch = neuron_source(model, input_dim, dtype, plan, by_lane)
     elementary_names = {"root_log", "cos_quarter", "sin_quarter", *functions} | used
     names = {f: elementary.function_name(f, dtype) for f in elementary_names}
     is_double, (bits, integer, shift) = dtype == "float64", _BITS[dtype]
@@ -260,18 +278,24 @@ def kernel_source(model: Neuron | FeatureNeuron, input_dim: int, dtype: str, fun
         cos=names["cos_quarter"], sin=names["sin_quarter"], bits=bits, integer=integer, shift=shift,
         sign=1 << (63 if is_double else 31), n_phase_rows=max(1, plan.n_phases), n_scratch=n_scratch,
         add_neuron=add_neuron.strip("\n"), sums=_sums_source.FUNCTIONS.strip("\n"),
-        n_more="count_ends(points.shape[0])" if has_pairs else "0", **_group_sources(model, plan, input_dim),
+        n_more="count_ends(points.shape[0])" if has_pairs else "0", of_block="constants[b]" if by_lane else "constants",
+        of_group="constants[g]" if by_lane else "constants", **_group_sources(model, plan, input_dim, by_lane),
     )  # fmt: skip
     head = [elementary.library(elementary_names, dtype), _sums_source.intrinsics(LANES, dtype), _ALIGNED]
     return "\n".join([*head, "import math", body])
 
 
-def _group_sources(model: Neuron | FeatureNeuron, plan: Round, input_dim: int) -> dict[str, str]:
+def _group_sources(model: Neuron | FeatureNeuron, plan: Round, input_dim: int, by_lane: bool) -> dict[str, str]:
     """Return the text of ``evaluate``, and of how ``add_block`` fills the rows of fields of its next group."""
     is_alone, in_rounds = isinstance(model, FeatureNeuron) and model.is_alone, has_round(model, input_dim)
+    add_round = _GIVEN_ROUND if by_lane and isinstance(model, Neuron) else ""
+    add_round += _FULL_ROUND.format(plan.n_neurons) if in_rounds else ""
     numbers = {
         "n_neurons": plan.n_neurons, "n_outputs": model.n_outputs, "output_round": philox.OUTPUT_ROUND,
-        "flat": _FLAT if in_rounds else "", "add_round": _FULL_ROUND.format(plan.n_neurons) if in_rounds else "",
+        "flat": _FLAT if in_rounds else "", "add_round": add_round,
+        "lane_rows": _LANE_ROWS.format(LaneRows.output_scale, LaneRows.output_bias) if by_lane else "",
+        "scale": "scales[l]" if by_lane else "scale", "bias": "biases[l]" if by_lane else "bias",
+        "constants": "constants[group - group0]" if by_lane else "constants",
     }  # fmt: skip
     texts = (_EVALUATE_ALONE, _NEXT_GROUP_ALONE) if is_alone else (_EVALUATE, _NEXT_GROUP)
     evaluate, next_group = (text.strip("\n").format(**numbers) for text in texts)

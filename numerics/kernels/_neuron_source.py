@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from textwrap import indent
 
 from numerics import elementary
-from numerics.kernels import LANES, Neuron, Round
+from numerics.kernels import LANES, LaneRows, Neuron, Round
 
 #: Activations that are not elementary functions, as text of the argument ``a``.
 EXPRESSIONS = {"relu": "(a if a > ZERO else ZERO)", "identity": "a"}
@@ -30,19 +31,29 @@ _ADD_ROUND = """
 @njit(fastmath=FLAGS, error_model='numpy')
 def add_round(points, constants, given, turns, flat):
     use_wide_vectors()
-    spread = constants[0]
-    deviation = constants[1]
-    mean = constants[2]
-    i = 0
+{numbers}    i = 0
 {loops}"""
+
+# Where networks have numbers of their own, normals are turned into parameters before neurons are added.
+_GIVE_NUMBERS = """
+@njit(fastmath=FLAGS, error_model='numpy')
+def give_numbers(constants, normals):
+    use_wide_vectors()
+{rows}    for k in range({n_neurons}):
+        q = k * {n_normals}
+{body}
+"""
 
 _POINTS_AT_A_TIME = (3, 1)
 
 
-def neuron_source(model: Neuron, input_dim: int, dtype: str, plan: Round) -> tuple[str, set[str], int]:
+def neuron_source(
+    model: Neuron, input_dim: int, dtype: str, plan: Round, by_lane: bool = False
+) -> tuple[str, set[str], int]:
     """Return the functions that add neurons to the field, their elementary functions, and the rows of scratch.
 
     ``add_neuron`` adds one neuron at all points, ``add_round`` (see :func:`has_round`) the neurons of a whole round.
+    With numbers by lane, ``give_numbers`` turns the normals of a round into parameters beforehand.
 
     Parameters
     ----------
@@ -50,17 +61,51 @@ def neuron_source(model: Neuron, input_dim: int, dtype: str, plan: Round) -> tup
     input_dim : int
     dtype : {"float64", "float32"}
     plan : Round
+    by_lane : bool
+        Whether every lane has numbers of its own, see :class:`LaneRows`.
     """
+    given = _given_numbers(model, input_dim, plan) if by_lane else ""
+    model = replace(model, has_mean=model.has_mean and not by_lane)
+    numbers = "".join(f"    {line}\n" for line in _number_lines(by_lane, dtype))
     is_elementary = model.activation not in EXPRESSIONS
     activation = f"{elementary.function_name(model.activation, dtype)}(a)" if is_elementary else None
     value = activation or EXPRESSIONS[model.activation]
     text = _ADD_NEURON.format(
-        n_normals=model.n_normals(input_dim), rows=_rows(model, input_dim),
-        body=indent("\n".join([*_argument(model, input_dim), *_add_outputs(model, input_dim, value)]), " " * 8),
+        n_normals=model.n_normals(input_dim), rows=_rows(model, input_dim) + numbers,
+        body=indent(
+            "\n".join([*_argument(model, input_dim, by_lane), *_add_outputs(model, input_dim, value, by_lane)]), " " * 8
+        ),
     )  # fmt: skip
     if has_round(model, input_dim):
-        text += _ADD_ROUND.format(loops=_round_loops(model, input_dim, value, plan))
-    return text, {model.activation} if is_elementary else set(), 1
+        text += _ADD_ROUND.format(numbers=numbers, loops=_round_loops(model, input_dim, value, plan))
+    return given + text, {model.activation} if is_elementary else set(), 1
+
+
+def _number_lines(by_lane: bool, dtype: str) -> list[str]:
+    """Return the lines that name the numbers of the model; those by lane are in the normals but for the slope."""
+    if by_lane:
+        return [f"spread = np.{dtype}(1.0)", f"slope = constants[{LaneRows.slope}]"]
+    return ["spread = constants[0]", "deviation = constants[1]", "mean = constants[2]"]
+
+
+def _given_numbers(model: Neuron, input_dim: int, plan: Round) -> str:
+    """Return the function that turns the normals of a round into parameters."""
+    spread, deviation, mean = range(LaneRows.constants, LaneRows.constants + 3)
+    names = {"scale": LaneRows.input_scale}
+    changes = [(f"q + {model.n_outputs + mu}", "row[l] *= scale[l]") for mu in range(input_dim)]
+    if model.bias == "normal":
+        names |= {"spread": spread, "base": LaneRows.base}
+        changes.append((f"q + {model.n_outputs + input_dim}", "row[l] = row[l] * spread[l] + base[l]"))
+    if model.has_mean:
+        names |= {"deviation": deviation, "mean": mean}
+        changes += [(f"q + {a}", "row[l] = row[l] * deviation[l] + mean[l]") for a in range(model.n_outputs)]
+    lines = []
+    for place, change in changes:
+        lines += [f"row = normals[({place}) % 2, ({place}) // 2]", "for l in range(LANES):", f"    {change}"]
+    return _GIVE_NUMBERS.format(
+        rows="".join(f"    {name} = constants[{row}]\n" for name, row in names.items()),
+        n_neurons=plan.n_neurons, n_normals=model.n_normals(input_dim), body=indent("\n".join(lines), " " * 8),
+    )  # fmt: skip
 
 
 def has_round(model: object, input_dim: int) -> bool:
@@ -111,7 +156,7 @@ def _neuron_at_points(model: Neuron, input_dim: int, value: str, plan: Round, k:
 
 
 def _rows(model: Neuron, input_dim: int) -> str:
-    """Return the lines that name the rows of the parameters of neuron ``k`` and the numbers of the model."""
+    """Return the lines that name the rows of the parameters of neuron ``k``."""
     names = {f"readout{a}": a for a in range(model.n_outputs)}
     if input_dim <= UNROLLED_DIMS:
         names |= {f"w{mu}": model.n_outputs + mu for mu in range(input_dim)}
@@ -119,11 +164,10 @@ def _rows(model: Neuron, input_dim: int) -> str:
         names["shift"] = model.n_outputs + input_dim
     lines = [f"{name} = normals[(q + {j}) % 2, (q + {j}) // 2]" for name, j in names.items()]
     lines += ["shift = phases[k]"] if model.bias == "phase" else []
-    lines += ["spread = constants[0]", "deviation = constants[1]", "mean = constants[2]"]
     return "".join(f"    {line}\n" for line in lines)
 
 
-def _argument(model: Neuron, input_dim: int) -> list[str]:
+def _argument(model: Neuron, input_dim: int, by_lane: bool) -> list[str]:
     """Return the lines before the loop over lanes at point ``i``; long w.x are summed in the buffer."""
     head = ["offset = offsets[i]"] if model.has_offset else []
     if input_dim <= UNROLLED_DIMS:
@@ -131,7 +175,7 @@ def _argument(model: Neuron, input_dim: int) -> list[str]:
     return [
         *head,
         "for l in range(LANES):",
-        f"    scratch[l] = {_constant_terms(model) or 'ZERO'}",
+        f"    scratch[l] = {_constant_terms(model, by_lane) or 'ZERO'}",
         f"for mu in range({input_dim}):",
         "    x = points[i, mu]",
         f"    w = normals[(q + mu + {model.n_outputs}) % 2, (q + mu + {model.n_outputs}) // 2]",
@@ -140,15 +184,16 @@ def _argument(model: Neuron, input_dim: int) -> list[str]:
     ]
 
 
-def _constant_terms(model: Neuron) -> str:
+def _constant_terms(model: Neuron, by_lane: bool) -> str:
     terms = {"phase": ["shift[l]"], "normal": ["spread * shift[l]"], "none": []}[model.bias]
-    return " + ".join(terms + (["offset"] if model.has_offset else []))
+    offset = "slope[l] * offset" if by_lane else "offset"
+    return " + ".join(terms + ([offset] if model.has_offset else []))
 
 
-def _add_outputs(model: Neuron, input_dim: int, value: str) -> list[str]:
+def _add_outputs(model: Neuron, input_dim: int, value: str, by_lane: bool) -> list[str]:
     """Return the loops that add ``weight h`` to the field of every output at point ``i``."""
     products = " + ".join(f"w{mu}[l] * x{mu}" for mu in range(input_dim))
-    terms = [products, _constant_terms(model)] if input_dim <= UNROLLED_DIMS else ["scratch[l]"]
+    terms = [products, _constant_terms(model, by_lane)] if input_dim <= UNROLLED_DIMS else ["scratch[l]"]
     argument = f"    a = {' + '.join(filter(None, terms))}"
     weights = [
         f"(readout{a}[l] * deviation + mean)" if model.has_mean else f"readout{a}[l]" for a in range(model.n_outputs)

@@ -28,9 +28,11 @@ if TYPE_CHECKING:
 
 
 @cache
-def kernel_module(neuron: Neuron | FeatureNeuron, input_dim: int, dtype: str) -> Any:
+def kernel_module(neuron: Neuron | FeatureNeuron, input_dim: int, dtype: str, by_lane: bool = False) -> Any:
     """Return the module made of :func:`kernel_source`; its functions are compiled at their first calls."""
-    return load_module(kernel_source(neuron, input_dim, dtype), label=f"ensemble_{neuron.label}_{input_dim}d_{dtype}")
+    kind = f"{neuron.label}_by_lane" if by_lane else neuron.label
+    source = kernel_source(neuron, input_dim, dtype, by_lane=by_lane)
+    return load_module(source, label=f"ensemble_{kind}_{input_dim}d_{dtype}")
 
 
 @cache
@@ -110,6 +112,8 @@ class EnsembleKernel:
         If the points are not all pairs of some points, where the neuron takes those.
     """
 
+    _by_lane = False  # whether networks have numbers of their own
+
     def __init__(
         self,
         model: NetworkModel,
@@ -128,7 +132,7 @@ class EnsembleKernel:
         self.n_monomials = len(factors) + len(products)
         tiles = monomial_tiles(self._n_fields, max_points, even_only)
         tables = factors, tiles.squares, tiles.oblongs, tiles.places
-        self._module = kernel_module(model.neuron, model.input_dim, dtype)
+        self._module = kernel_module(model.neuron, model.input_dim, dtype, self._by_lane)
         x, offsets, constants, splines = (np.ascontiguousarray(a, dtype=dtype) for a in model.arrays(points))
         scales = real(model.output_scale), real(model.output_bias)
         key = (np.uint64(word) for word in philox.key_words(seed))
@@ -165,9 +169,13 @@ class EnsembleKernel:
     def outputs(self, block: int, start: int, count: int) -> NDArray[np.floating[Any]]:
         """Return the outputs of networks ``start`` to ``start + count - 1`` of a block, shape (count, n_fields)."""
         group0, group1 = start // LANES, -(-(start + count) // LANES)
+        flat = self._outputs(block, group0, group1).transpose(0, 2, 1).reshape(-1, self._n_fields)
+        begin = start - group0 * LANES
+        return np.ascontiguousarray(flat[begin : begin + count])
+
+    def _outputs(self, block: int, group0: int, group1: int) -> NDArray[np.floating[Any]]:
+        """Return the outputs of lane groups, shape (group1 - group0, n_fields, LANES)."""
         width, points, *rest = self._arguments[:-4]
         result = np.empty((group1 - group0, self._n_fields, LANES), dtype=points.dtype)
         self._module.sample_block(block, group0, width, points, *rest, result)
-        flat = result.transpose(0, 2, 1).reshape(-1, self._n_fields)
-        begin = start - group0 * LANES
-        return np.ascontiguousarray(flat[begin : begin + count])
+        return result

@@ -18,7 +18,7 @@ import numpy as np
 from diagrams.typing import Expr
 from numerics._codegen import load_module
 from numerics._printer import Dialect, Writer, check_supported, eliminate_common
-from numerics.kernels import LANES, special_functions
+from numerics.kernels import LANES, LaneRows, special_functions
 
 # rule -> (normals per parameter, uniform numbers, numbers that the rule needs, splines that it needs)
 RULES = {
@@ -315,8 +315,11 @@ class _Layout:
         return f"scratch[{(key if isinstance(key, int) else self.rows[key]) * LANES} + l]"
 
 
-def feature_source(neuron: FeatureNeuron, dtype: str) -> tuple[str, set[str], int]:
-    """Return the functions that draw and add one neuron, the elementary functions in use, and the rows of scratch."""
+def feature_source(neuron: FeatureNeuron, dtype: str, by_lane: bool = False) -> tuple[str, set[str], int]:
+    """Return the functions that draw and add one neuron, the elementary functions in use, and the rows of scratch.
+
+    With numbers by lane every network has constants of its own, see :class:`~numerics.kernels.LaneRows`.
+    """
     layout = _Layout(neuron)
     names = {s: layout.at(s) for s in neuron.parameters}
     first = neuron.coordinates[: neuron.n_coordinates]
@@ -330,7 +333,7 @@ def feature_source(neuron: FeatureNeuron, dtype: str) -> tuple[str, set[str], in
     weigh = [*before[0], f"amplitude = {before[1]}", *(f"{w} *= {factor}" for w in weights)]
     numbers = {"dtype": dtype, "n_normals": neuron.n_normals(0), "n_uniforms": neuron.n_uniforms}
     text = _PREPARE.format(
-        middle=2.0**-33 if dtype == "float64" else 0.5, draws=_draw_lines(neuron, layout, dtype),
+        middle=2.0**-33 if dtype == "float64" else 0.5, draws=_draw_lines(neuron, layout, by_lane),
         amplitude=indent("\n".join(weigh if amplitude != 1 else ["pass"]), " " * 8),
         constants_before=_constant_lines(before[3]), **numbers,
     )  # fmt: skip
@@ -369,26 +372,29 @@ def _feature_lines(lines: list[str], result: str, weights: list[str], layout: _L
     return loops
 
 
-def _draw_lines(neuron: FeatureNeuron, layout: _Layout, dtype: str) -> str:
+def _draw_lines(neuron: FeatureNeuron, layout: _Layout, by_lane: bool) -> str:
     """Return the lines that turn raw numbers into parameters."""
     lines: list[str] = []
+    start, lane, one = (LaneRows.constants, "[l]", ", 0") if by_lane else (0, "", "")
     normal, uniform, number, table = 0, neuron.n_normals(0), 0, 0
     for a, draw in enumerate(neuron.draws):
         first = layout.at((a, 0))
         raw = layout.at(uniform if draw.rule == "uniform" else normal)
-        given = [f"constants[{number + j}]" for j in range(draw.n_numbers)]
+        given = [f"constants[{start + number + j}]" for j in range(draw.n_numbers)]
+        spline = [f"constants[{start + number + j}{one}]" for j in range(draw.n_numbers)]  # one spline for all networks
         if draw.rule in ("normal", "uniform"):
-            lines += [f"c, s = {given[0]}, {given[1]}", "for l in range(LANES):", f"    {first} = c + s * {raw}"]
+            lines += [f"c, s = {given[0]}, {given[1]}", "for l in range(LANES):"]
+            lines.append(f"    {first} = c{lane} + s{lane} * {raw}")
         elif draw.rule == "constant":
-            lines += [f"c = {given[0]}", "for l in range(LANES):", f"    {first} = c"]
+            lines += [f"c = {given[0]}", "for l in range(LANES):", f"    {first} = c{lane}"]
         elif draw.rule == "map":
-            lines.append(_spline(table, given, normal, layout.rows[a, 0]))
+            lines.append(_spline(table, spline, normal, layout.rows[a, 0]))
         else:
             raws = [layout.at(normal + j) for j in range(len(draw.symbols))]
             length = layout.at(layout.length)
             squares = " + ".join(f"{r} * {r}" for r in raws)
             lines += ["for l in range(LANES):", f"    {length} = np.sqrt({squares})"]
-            lines += [_spline(table, given, layout.length, layout.length), "for l in range(LANES):"]
+            lines += [_spline(table, spline, layout.length, layout.length), "for l in range(LANES):"]
             lines += [f"    {layout.at((a, j))} = {r} * {length}" for j, r in enumerate(raws)]
         normal, uniform = normal + draw.n_normals, uniform + draw.n_uniforms
         number, table = number + draw.n_numbers, table + draw.n_tables

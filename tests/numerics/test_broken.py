@@ -199,7 +199,8 @@ def test_equal_weights_give_the_unweighted_estimate():
 def test_mixture_of_output_variances(width):
     shared = {"sigma_w1": SquareRoot(Gamma(2, sympy.Rational(1, 2)))}
     mixed = mixture(cos_net(), shared).at(N=width, sigma_w0=1)
-    measured = Ensemble(mixed, n_nets=60_000, seed=46, backend="numpy").connected_correlators(points(1)[:2])
+    measured = Ensemble(mixed, n_nets=60_000, seed=46).connected_correlators(points(1)[:2])
+    assert measured.dataset.attrs["backend"] == "numba"
     assert compare(mixed, measured).max_pull < 5
     independent = cos_net().at(N=width, sigma_w0=1, sigma_w1=1)
     failed = compare(independent, measured)  # the right two-point function, a wrong four-point function

@@ -1,0 +1,118 @@
+"""The compiled CPU kernel of networks whose parameters differ from network to network.
+
+It is the kernel of :mod:`numerics.kernels.cpu`, compiled with one more array: the numbers of every network, a column
+for each lane. Normals are turned into parameters once for each round of neurons, before the loop over points, so that
+a network costs what one with fixed parameters does and what drawing its shared values takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numerics.kernels import LANES
+from numerics.kernels.cpu import EnsembleKernel, n_threads
+
+if TYPE_CHECKING:
+    from numerics.model import NetworkModel
+
+_GROUPS_PER_CALL = 2048  # whose numbers, about 16 MB, go into memory that is used again and again
+
+Shared: TypeAlias = dict[str, NDArray[np.float64]]
+
+
+class MixedKernel(EnsembleKernel):
+    """The compiled kernel of networks with shared parameters that are drawn anew for each network.
+
+    Parameters
+    ----------
+    drawn : callable
+        ``drawn(block, start, count)`` returns the shared values of networks of a block, arrays (count,); the first ones
+        do not depend on the count.
+    model_of : callable
+        Returns the NetworkModel of networks with given shared values.
+    points : array (n_points, input_dim)
+    max_points : int
+        Highest degree of the monomials.
+    seed : int
+        ``0 <= seed < 2**64``.
+    dtype : {"float64", "float32"}
+        Type of the evaluation.
+    """
+
+    _by_lane = True
+
+    def __init__(
+        self,
+        drawn: Callable[[int, int, int], Shared],
+        model_of: Callable[[Shared], NetworkModel],
+        points: NDArray[np.float64],
+        *,
+        max_points: int,
+        seed: int,
+        dtype: str,
+    ) -> None:
+        self._drawn, self._model_of = drawn, model_of
+        self._values: dict[int, Shared] = {}
+        model = model_of(drawn(0, 0, 1))
+        # by lane: points that are not scaled, their squares in place of offsets, and a flag in place of the bias
+        has_bias = float(bool(np.ndim(model.output_bias) or model.output_bias))
+        plain = replace(
+            model, input_scale=1.0, output_scale=1.0, output_bias=has_bias, offset=(0.0, 1.0),
+            constants=tuple(0.0 for _ in model.constants),
+        )  # fmt: skip
+        super().__init__(plain, points, max_points=max_points, seed=seed, dtype=dtype)
+
+    def portions(self, seconds: float, n_groups: int) -> tuple[int, int]:
+        """Return how much makes a call of some seconds, see :meth:`EnsembleKernel.portions`, or of some memory."""
+        per_thread, at_once = super().portions(seconds, n_groups)
+        threads = n_threads()
+        per_thread = min(per_thread, max(1, _GROUPS_PER_CALL // threads))
+        return per_thread, max(threads, min(at_once, _GROUPS_PER_CALL // n_groups))
+
+    def add(
+        self, blocks: Sequence[int], sizes: Sequence[int], group0: int, group1: int, sums: NDArray[np.float64]
+    ) -> None:
+        """Add lane groups of each block to its row of ``sums``, see :meth:`EnsembleKernel.add`."""
+        n_groups = -(-max(sizes) // LANES)
+        stop = min(group1, n_groups)
+        if group0 >= stop:
+            return
+        arguments = self._arguments_with(self._numbers(blocks, group0, stop, n_groups))
+        numbers, counts = np.array(blocks, dtype=np.int64), np.array(sizes, dtype=np.int64)
+        self._module.add_blocks(numbers, counts, group0, stop, *arguments, sums)
+
+    def _outputs(self, block: int, group0: int, group1: int) -> NDArray[np.floating[Any]]:
+        arguments = self._arguments_with(self._numbers([block], group0, group1, group1)[0])
+        result = np.empty((group1 - group0, self._n_fields, LANES), dtype=arguments[1].dtype)
+        self._module.sample_block(block, group0, *arguments[:-4], result)
+        return result
+
+    def _arguments_with(self, numbers: NDArray[np.floating[Any]]) -> tuple[Any, ...]:
+        width, points, offsets, _, *rest = self._arguments
+        return width, points, offsets, numbers, *rest
+
+    def _numbers(self, blocks: Sequence[int], group0: int, group1: int, n_groups: int) -> NDArray[np.floating[Any]]:
+        """Return the numbers of lane groups, shape (n_blocks, group1 - group0, n_numbers, LANES)."""
+        # values of blocks that take several calls are kept; those of other blocks are forgotten before any are drawn
+        kept, self._values = self._values, {}
+        values = {b: found for b in blocks if (found := kept.get(b)) and _length(found) >= group1 * LANES}
+        del kept
+        values |= {b: self._drawn(b, 0, n_groups * LANES) for b in blocks if b not in values}
+        self._values = values
+        wanted = slice(group0 * LANES, group1 * LANES)
+        joined = {name: np.concatenate([values[b][name][wanted] for b in blocks]) for name in values[blocks[0]]}
+        rows = self._model_of(joined).lane_rows
+        shape = len(blocks), group1 - group0, LANES
+        numbers = np.empty((*shape[:2], len(rows), LANES), dtype=self._arguments[1].dtype)
+        for i, row in enumerate(rows):
+            numbers[:, :, i] = np.reshape(row, shape) if np.ndim(row) else row
+        return numbers
+
+
+def _length(shared: Shared) -> int:
+    return len(next(iter(shared.values())))
