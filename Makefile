@@ -37,7 +37,7 @@ contract: $(VENV)/.installed-test
 # tests, doctests and the notebooks, one process a core; tests of one file stay together and share what they set up.
 # Processes fill the cores, so BLAS gets one thread in each: with more they wait for one another.
 pytest: $(VENV)/.installed-test
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --nbmake tests diagrams numerics notebooks
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --nbmake notebooks tests diagrams numerics
 
 notebooks: $(VENV)/.installed-test
 	$(BIN)/python -m pytest --nbmake --overwrite notebooks

@@ -127,7 +127,7 @@ def test_peers_sum_all_products(n_points, max_points):
     assert distance.min(axis=1).max() < 1e-12  # and nothing else
 
 
-@pytest.mark.parametrize("net", ["cos", "relu", "erf"])
+@pytest.mark.parametrize("net", ["cos", *(pytest.param(n, marks=pytest.mark.slow) for n in ("relu", "erf"))])
 def test_peers_sample_the_nets_of_the_kernel(net):
     points, width, n_nets = kernels.points_for(3, 2), 5, 2**15
     _, pairs, _, quads = peers.numpy_batch(net, 2, "float64", width, n_nets, points)()

@@ -36,7 +36,7 @@ def _both(density: ScalarDensity, xp: object = np) -> list[Chains | ArrayChains]
 
 
 @pytest.mark.parametrize("method", MOVES)
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n == "plane")) for n in CASES])
 def test_they_are_the_compiled_chains(name, method):
     """Trajectory by trajectory: random numbers, gradients, flights, reflections and decisions are the same."""
     compiled, arrays = _both(_density(name))

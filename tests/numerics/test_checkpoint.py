@@ -106,11 +106,13 @@ def test_an_interrupt_leaves_a_checkpoint_and_says_so(plain, tmp_path, monkeypat
 
 
 INTERRUPTED = """
+import signal
 import sys
 import numpy as np
 from diagrams import cos_net
 from numerics import Ensemble
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell ignore it
     net = cos_net(input_dim=1).at(N=10, sigma_w0=1, sigma_w1=1)
     ensemble = Ensemble(net, n_nets=10**10, seed=3, backend="numpy")
     options = {}

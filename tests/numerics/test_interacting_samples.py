@@ -32,7 +32,7 @@ def _density(dim: int, alpha: float, width: int = 70) -> ScalarDensity:
     return ScalarDensity.of(Ensemble(deform(base, LocalInteraction({3: 0.5, 4: 3}, region=Box(2))), n_nets=100))
 
 
-@pytest.mark.parametrize(("dim", "alpha"), [(1, -1), (1, 0), (2, -1), (3, -1)])
+@pytest.mark.parametrize(("dim", "alpha"), [(1, -1), (1, 0), pytest.param(2, -1, marks=pytest.mark.slow), (3, -1)])
 def test_gradients_are_differences_of_the_energy(dim, alpha):
     density = _density(dim, alpha, width=20)
     z, k, c = (a[0] for a in density.draw((0, 0, 1)))
@@ -58,7 +58,7 @@ def test_gradients_are_differences_of_the_energy(dim, alpha):
 
 
 @pytest.mark.parametrize("method", ["hmc", "pcn"])
-@pytest.mark.parametrize("dim", [1, 2, 3])
+@pytest.mark.parametrize("dim", [1, pytest.param(2, marks=pytest.mark.slow), 3])
 def test_free_parameters_keep_their_densities(method, dim):
     """Without an interaction z stays normal, c uniform, and k of density (k^2 + m^2)^(-s) in the ball."""
     alpha = 0 if dim == 1 else -1

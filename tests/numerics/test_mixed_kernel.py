@@ -54,7 +54,15 @@ def points(mixed) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("name", "dtype", "bound"),
-    [*((name, "float64", 1e-12) for name in MIXTURES), ("cos", "float32", 3e-6), ("gauss", "float32", 3e-6)],
+    [
+        # a kernel is compiled for each; the slow ones differ from others by an activation or a type
+        *(
+            pytest.param(name, "float64", 1e-12, marks=[pytest.mark.slow] * (name in ("relu", "erf", "linear")))
+            for name in MIXTURES
+        ),
+        ("cos", "float32", 3e-6),
+        pytest.param("gauss", "float32", 3e-6, marks=pytest.mark.slow),
+    ],
 )
 def test_networks_and_sums_are_those_of_array_code(name, dtype, bound):
     mixed = MIXTURES[name]

@@ -91,7 +91,9 @@ PAIR_NETS = {
 }
 
 
-@pytest.mark.parametrize("name", PAIR_NETS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n in ("relu, d = 2", "one point"))) for n in PAIR_NETS]
+)
 def test_features_once_a_point_make_the_same_pairs(name):
     """Array code evaluates the product of features at every pair, the compiled kernel the feature at every point."""
     net, x = PAIR_NETS[name]
