@@ -35,6 +35,7 @@ EnsembleLike: TypeAlias = (
 
 MAX_POINTS = 6
 DTYPES = ("float64", "float32")
+_SAID_ELSEWHERE = ("architecture", "block_size", "method", "definition")
 _MAX_COMPONENTS = 1 << 20
 
 
@@ -131,11 +132,7 @@ class Ensemble:
         definition = {
             "architecture": f"{self.architecture}: {definition_of(self.architecture)}",
             "method": method,
-            **{
-                k: v
-                for k, v in self._attrs().items()
-                if k not in ("architecture", "block_size", "method", "definition")
-            },
+            **{k: v for k, v in self._attrs().items() if k not in _SAID_ELSEWHERE},
             "n_nets": self.n_nets,
         }
         return Run(progress, checkpoint, seconds, client, definition)
