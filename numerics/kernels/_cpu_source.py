@@ -143,7 +143,6 @@ U64 = np.uint64
 LOW = U64(0xFFFFFFFF)
 MAGIC = U64(0x4330000000000000)
 ZERO = np.{dtype}(0.0)
-HALF = np.{dtype}(0.5)
 UNIT = np.{dtype}(2.0**-32)
 SIGN = {integer}({sign:#x})
 
