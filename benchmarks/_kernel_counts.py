@@ -1,15 +1,13 @@
 """Vector instructions that the compiled ensemble kernel executes for each network, counted in its machine code.
 
-The kernel of one thread is stepped through for one group of networks. It does the same for every round of neurons,
-whatever is summed afterwards, so that two small widths give the count for any width.
+The kernel is stepped through for one group of networks. It does the same for every round of neurons, whatever is summed
+afterwards, so that two small widths give the count for any width.
 """
 
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
-import numba
 import numpy as np
 from _ensemble_peers import model_of
 from _instruction_counts import by_kind, executed
@@ -43,22 +41,6 @@ def vector_instructions(
 def _counted(net: str, input_dim: int, dtype: str, n_points: int, max_points: int, width: int) -> dict[str, float]:
     points = points_for(n_points, input_dim)
     kernel = EnsembleKernel(model_of(net, input_dim, width), points, max_points=max_points, seed=0, dtype=dtype)
-    serial = _on_one_thread(kernel._module)
     sums = np.zeros((1, kernel.n_monomials))
-    parallel, kernel._module = kernel._module, _Serial(serial)
-    counts = executed(serial, lambda: kernel.add([0], [LANES], 0, 1, sums))
-    kernel._module = parallel
+    counts = executed(kernel._module.add_blocks, lambda: kernel.add([0], [LANES], 0, 1, sums))
     return {kind: count / LANES for kind, count in by_kind(counts).items()}
-
-
-class _Serial:
-    """Stands for the module of a kernel, with the one function that adds blocks."""
-
-    def __init__(self, add_blocks: Any) -> None:
-        self.add_blocks = add_blocks
-
-
-@cache
-def _on_one_thread(module: Any) -> Any:
-    """Return the function that adds blocks, compiled without threads: the same code in the calling thread."""
-    return numba.njit(error_model="numpy")(module.add_blocks.py_func)

@@ -77,6 +77,21 @@ def load_module(source: str, *, label: str) -> ModuleType:
         return _import(name, path)
 
 
+def imported(module: ModuleType, *names: str) -> str:
+    """Return the line with which a generated module imports names from another.
+
+    The name of a generated module changes with its text, and so does this line: compiled code that contains functions
+    of the other module is as fresh as its own text.
+
+    Examples
+    --------
+    >>> module = load_module("def double(x):\\n    return 2 * x\\n", label="doc_double")
+    >>> imported(module, "double").startswith("from nnft_generated_doc_double_")
+    True
+    """
+    return f"from {module.__name__} import {', '.join(names)}\n"
+
+
 def _digest(source: str) -> str:
     versions = (platform.python_version(), numpy.__version__, numba.__version__, version("llvmlite"))
     return hashlib.sha256("\n".join([*versions, source]).encode()).hexdigest()[:20]

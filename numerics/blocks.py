@@ -16,9 +16,11 @@ from tqdm import tqdm
 
 from numerics.backends import array_module
 from numerics.estimators import BlockSums, monomial_sums, n_monomials
-from numerics.kernels import LANES
+from numerics.kernels import LANES, N_HEADS
 from numerics.mixed import MixedNetworks
+from numerics.reweighting import joined_rows, weighted_row
 from numerics.sources import Networks, Outputs, Source
+from numerics.weighted_networks import WeightedNetworks
 
 _SECONDS_PER_CALL = 0.1  # of compiled code, during which Ctrl-C has to wait
 _NETS_PER_CALL = 8192  # of array code
@@ -98,7 +100,22 @@ def collected(
     size: int,
     run: Run,
 ) -> BlockSums:
-    """Return the sums of monomials over blocks of networks.
+    """Return the sums of monomials over blocks of networks, see :func:`collected_rows`."""
+    counts, sums = collected_rows(source, wanted, blocks, points, max_points, size, run)
+    n_fields = source.n_outputs * len(points)
+    return BlockSums(n_fields, max_points, counts, sums, np.zeros(n_fields))
+
+
+def collected_rows(
+    source: Source,
+    wanted: Sequence[Block],
+    blocks: Sequence[Block],
+    points: NDArray[np.float64],
+    max_points: int,
+    size: int,
+    run: Run,
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the networks in each row of sums, and the rows.
 
     Parameters
     ----------
@@ -124,8 +141,7 @@ def collected(
     CheckpointError
         If the checkpoint is damaged or belongs to another run.
     """
-    n_fields = source.n_outputs * len(points)
-    n_columns = n_monomials(n_fields, max_points)
+    n_columns = row_length(source, len(points), max_points)
     share = -(-len(blocks) * n_columns // _MAX_SUMS)
     rows = [tuple(wanted[i : i + share]) for i in range(0, len(wanted), share)]
     _require_memory(
@@ -150,8 +166,15 @@ def collected(
         else:
             _run_here(source, todo, points, max_points, size, kept, bar)
     if not np.isfinite(kept.sums).all():
-        raise FloatingPointError(f"sums are not finite in {source.dtype}: points or parameters are too large")
-    return BlockSums(n_fields, max_points, counts, kept.sums, np.zeros(n_fields))
+        weights = "weights or " if isinstance(source, WeightedNetworks) else ""
+        raise FloatingPointError(f"{weights}sums are not finite in {source.dtype}: points or parameters are too large")
+    return counts, kept.sums
+
+
+def row_length(source: Source, n_points: int, max_points: int) -> int:
+    """Return the number of sums in a row."""
+    heads = N_HEADS if isinstance(source, WeightedNetworks) else 0
+    return heads + n_monomials(source.n_outputs * n_points, max_points)
 
 
 def _require_memory(n_sums: int, what: str) -> None:
@@ -220,34 +243,38 @@ def _run_here(
     if not todo:
         return
     parts = block_summer(source, points, max_points, size)((b for _, row in todo for b in row), bar.update)
-    for (number, _), total in zip(todo, row_totals(parts, [len(row) for _, row in todo]), strict=True):
+    for (number, _), total in zip(todo, row_totals(source, parts, [len(row) for _, row in todo]), strict=True):
         kept.add(number, total[None])
 
 
-def row_totals(parts: Iterable[NDArray[np.float64]], lengths: Sequence[int]) -> Iterator[NDArray[np.float64]]:
-    """Iterate over the sums of rows of so many blocks each, added in their order, shape (n_monomials,).
+def row_totals(
+    source: Source, parts: Iterable[NDArray[np.float64]], lengths: Sequence[int]
+) -> Iterator[NDArray[np.float64]]:
+    """Iterate over the sums of rows of so many blocks each, added in their order, shape (n_columns,).
 
     Parameters
     ----------
-    parts : iterable of array (n, n_monomials)
+    source : Source
+    parts : iterable of array (n, n_columns)
         Sums of consecutive blocks; it may end at the end of any row.
     lengths : sequence of int
     """
+    add = joined_rows if isinstance(source, WeightedNetworks) else np.add
     blocks = (block for part in parts for block in part)
     for length in lengths:
         if (first := next(blocks, None)) is None:
             return
         total = first.copy()
         for block in islice(blocks, length - 1):
-            total += block
+            total = add(total, block)
         yield total
 
 
 def block_summer(source: Source, points: NDArray[np.float64], max_points: int, size: int) -> BlockSummer:
     """Return a function of (blocks, told) that iterates over the sums of consecutive blocks, a few at a time.
 
-    Each item has shape (n, n_monomials). Blocks are asked for when they are needed; ``told`` is called with the number
-    of networks whenever some are done. What can be made beforehand is made once, here.
+    Each item has shape (n, n_columns), see :func:`row_length`. Blocks are asked for when they are needed; ``told`` is
+    called with the number of networks whenever some are done. What can be made beforehand is made once, here.
 
     Parameters
     ----------
@@ -258,9 +285,11 @@ def block_summer(source: Source, points: NDArray[np.float64], max_points: int, s
     size : int
         Networks in a full block.
     """
-    if isinstance(source, (Networks, MixedNetworks)) and source.is_compiled:
-        return partial(_summed_compiled, source.kernel(points, max_points), -(-size // LANES))
-    n_columns = n_monomials(source.n_outputs * len(points), max_points)
+    n_columns = row_length(source, len(points), max_points)
+    if isinstance(source, (Networks, MixedNetworks, WeightedNetworks)) and source.is_compiled:
+        return partial(summed_compiled, source.kernel(points, max_points), n_columns, -(-size // LANES))
+    if isinstance(source, WeightedNetworks):
+        return partial(_weighted_by_arrays, source.weighted_outputs(points), n_columns, max_points)
     return partial(_summed_by_arrays, array_module(source.backend), source.outputs(points), n_columns, max_points)
 
 
@@ -275,11 +304,27 @@ def _summed_by_arrays(
         yield total[None]
 
 
-def _summed_compiled(kernel: Any, n_groups: int, blocks: Sequence[Block], told: Told) -> Iterator[NDArray[np.float64]]:
+def _weighted_by_arrays(
+    weighted_outputs: Any, n_columns: int, max_points: int, blocks: Iterable[Block], told: Told
+) -> Iterator[NDArray[np.float64]]:
+    for block in blocks:
+
+        def parts(index: int, n_nets: int) -> Iterator[Any]:
+            for start, count in slices(0, n_nets):
+                yield weighted_outputs(index, start, count)
+                told(count)
+
+        yield weighted_row(parts(block.index, block.n_nets), n_columns - N_HEADS, max_points)[None]
+
+
+def summed_compiled(
+    kernel: Any, n_columns: int, n_groups: int, blocks: Iterable[Block], told: Told
+) -> Iterator[NDArray[np.float64]]:
+    """Iterate over the sums of consecutive blocks of ``n_groups`` groups of lanes, as :func:`block_summer` says."""
     n_portion, at_once = kernel.portions(_SECONDS_PER_CALL, n_groups)
     remaining = iter(blocks)
     while part := list(islice(remaining, at_once)):
-        sums = np.zeros((len(part), kernel.n_monomials))
+        sums = np.zeros((len(part), n_columns))
         for group in range(0, n_groups, n_portion):
             stop = min(group + n_portion, n_groups)
             kernel.add([b.index for b in part], [b.n_nets for b in part], group, stop, sums)

@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from diagrams.deformed import DeformedArchitecture
-from diagrams.tilts import TiltedArchitecture
-from diagrams.typing import Expr
-from numerics.blocks import slices
-from numerics.potentials import Potential
+from numerics.blocks import Run, collected_rows, slices, summed_compiled
+from numerics.estimators import BlockSums, n_monomials
+from numerics.kernels import LANES
 from numerics.results import Estimate
 from numerics.reweighting import (
     MIN_EFFECTIVE_SAMPLES,
     EffectiveSampleSizeError,
     derivative_cumulants,
     derivative_sums,
-    weighted_sums,
+    weighted_sums_of_rows,
 )
 from numerics.sources import Networks
+from numerics.weighted_networks import WeightedNetworks
 
 if TYPE_CHECKING:
     from numerics.ensemble import Ensemble
@@ -39,9 +39,12 @@ def log_weight_function(ensemble: Ensemble) -> Callable[[int, int, int], Floats]
     TypeError, ValueError
         If the architecture is not deformed, or the strength has no number.
     """
-    architecture = _deformed(ensemble)
-    architecture.parameter_values()
-    return _values(ensemble, [_log_density(architecture)])
+    return _weighted(ensemble).values
+
+
+def _weighted(ensemble: Ensemble) -> WeightedNetworks:
+    assert isinstance(ensemble._source, Networks)
+    return WeightedNetworks.of(_deformed(ensemble), ensemble._source)
 
 
 def _deformed(ensemble: Ensemble) -> DeformedArchitecture:
@@ -50,38 +53,7 @@ def _deformed(ensemble: Ensemble) -> DeformedArchitecture:
     return ensemble.architecture
 
 
-def _log_density(architecture: DeformedArchitecture) -> Expr:
-    """Return log P(theta; alpha) - log P(theta; 0) up to a constant, at the number of the strength."""
-    if isinstance(architecture, TiltedArchitecture):
-        return -sympy.sympify(architecture.value) * architecture.deformation
-    return architecture.deformation.subs(architecture.strength, architecture.value)
-
-
-def _values(ensemble: Ensemble, expressions: list[Expr]) -> Callable[[int, int, int], Floats]:
-    source, potential = ensemble._source, Potential(_deformed(ensemble).base, expressions, backend=ensemble.backend)
-    assert isinstance(source, Networks)
-    return lambda block, start, count: potential(source.parameters(block, start, count))
-
-
-def _blocks(ensemble: Ensemble, points: Floats, expressions: list[Expr], bar: Any) -> Iterator[Any]:
-    """Iterate over blocks as (n_nets, iterator of (outputs, values of the expressions)) of the same networks."""
-    outputs, values = ensemble._source.outputs(points), _values(ensemble, expressions)
-
-    def parts(index: int, n_nets: int) -> Iterator[tuple[Any, Floats]]:
-        for start, count in slices(0, n_nets):
-            phi = outputs(index, start, count)
-            yield phi.get() if hasattr(phi, "get") else phi, values(index, start, count)
-            bar.update(count)
-
-    for block in ensemble.blocks:
-        yield block.n_nets, parts(block.index, block.n_nets)
-
-
-def _bar(ensemble: Ensemble, progress: bool) -> Any:
-    return tqdm(total=ensemble.n_nets, disable=not progress, unit="net", unit_scale=True)
-
-
-def reweighted(ensemble: Ensemble, points: Floats, *, max_points: int, progress: bool) -> Estimate:
+def reweighted(ensemble: Ensemble, points: Floats, *, max_points: int, run: Run) -> Estimate:
     """Return the connected correlators of a deformed ensemble, see :meth:`Ensemble.connected_correlators`.
 
     Raises
@@ -89,15 +61,13 @@ def reweighted(ensemble: Ensemble, points: Floats, *, max_points: int, progress:
     EffectiveSampleSizeError
         If the networks are worth fewer than :data:`numerics.reweighting.MIN_EFFECTIVE_SAMPLES`.
     """
-    architecture = _deformed(ensemble)
-    architecture.parameter_values()
-    with _bar(ensemble, progress) as bar:
-        blocks = _blocks(ensemble, points, [_log_density(architecture)], bar)
-        sums = weighted_sums(blocks, ensemble.n_outputs * len(points), max_points)
+    architecture, source = _deformed(ensemble), _weighted(ensemble)
+    found = collected_rows(source, ensemble.blocks, ensemble.blocks, points, max_points, ensemble.block_size, run)
+    sums = weighted_sums_of_rows(ensemble.n_outputs * len(points), max_points, *found)
     size = sums.effective_samples
-    run = {"n_nets": ensemble.n_nets, "method": "reweighting", "effective_sample_size": size}
+    attrs = {"n_nets": ensemble.n_nets, "method": "reweighting", "effective_sample_size": size}
     cumulants = {n: sums.cumulants(n) for n in range(1, max_points + 1)}
-    estimate = Estimate.from_cumulants(cumulants, points, ensemble._attrs() | run, n_outputs=ensemble.n_outputs)
+    estimate = Estimate.from_cumulants(cumulants, points, ensemble._attrs() | attrs, n_outputs=ensemble.n_outputs)
     if size < MIN_EFFECTIVE_SAMPLES:
         raise EffectiveSampleSizeError(
             f"{ensemble.n_nets} networks of {architecture.base} are worth {size:.1f} of {architecture}, fewer than "
@@ -113,10 +83,14 @@ def derivatives(ensemble: Ensemble, points: Floats, *, order: int, max_points: i
     architecture = _deformed(ensemble)
     coefficients = [architecture.log_weight(k) for k in range(1, order + 1)]
     wanted = coefficients[:1] if order == 1 or coefficients[1] == 0 else coefficients
+    assert isinstance(ensemble._source, Networks)
+    source = WeightedNetworks(architecture, ensemble._source, tuple(sympy.sympify(c) for c in wanted))
     n_fields = ensemble.n_outputs * len(points)
-    with _bar(ensemble, progress) as bar:
-        blocks = _blocks(ensemble, points, [sympy.sympify(c) for c in wanted], bar)
-        sums = derivative_sums(blocks, n_fields, max_points + order)
+    with tqdm(total=ensemble.n_nets, disable=not progress, unit="net", unit_scale=True) as bar:
+        if source.is_compiled:
+            sums = _compiled_sums(ensemble, source, points, max_points + order, bar)
+        else:
+            sums = derivative_sums(_blocks(ensemble, source, points, bar), n_fields, max_points + order)
     run: dict[str, Any] = {
         "n_nets": ensemble.n_nets,
         "method": "joint cumulants with the potential",
@@ -125,3 +99,34 @@ def derivatives(ensemble: Ensemble, points: Floats, *, order: int, max_points: i
     }
     cumulants = {n: derivative_cumulants(sums, n_fields, n, order) for n in range(1, max_points + 1)}
     return Estimate.from_cumulants(cumulants, points, ensemble._attrs() | run, n_outputs=ensemble.n_outputs)
+
+
+def _blocks(ensemble: Ensemble, source: WeightedNetworks, points: Floats, bar: Any) -> Iterator[Any]:
+    """Iterate over blocks as (n_nets, iterator of (outputs, values of the expressions)) of the same networks."""
+    evaluate = source.weighted_outputs(points)
+
+    def parts(index: int, n_nets: int) -> Iterator[tuple[Any, Floats]]:
+        for start, count in slices(0, n_nets):
+            yield evaluate(index, start, count)
+            bar.update(count)
+
+    for block in ensemble.blocks:
+        yield block.n_nets, parts(block.index, block.n_nets)
+
+
+def _compiled_sums(
+    ensemble: Ensemble, source: WeightedNetworks, points: Floats, max_degree: int, bar: Any
+) -> BlockSums:
+    """Return the sums of :func:`numerics.reweighting.derivative_sums` from the compiled kernel."""
+    first = ensemble.blocks[0]
+    _, count = next(slices(0, first.n_nets))
+    means = source.values(first.index, 0, count).mean(axis=1).round(12)
+    n_fields = ensemble.n_outputs * len(points)
+    n_columns = n_monomials(n_fields + len(means), max_degree)
+    kernel = source.kernel(points, max_degree, means)
+    parts = list(summed_compiled(kernel, n_columns, -(-ensemble.block_size // LANES), ensemble.blocks, bar.update))
+    table = np.concatenate(parts)
+    if not np.isfinite(table).all():
+        raise FloatingPointError("sums are not finite: points or parameters are too large")
+    counts = np.array([b.n_nets for b in ensemble.blocks])
+    return BlockSums(n_fields + len(means), max_degree, counts, table, np.concatenate([np.zeros(n_fields), means]))

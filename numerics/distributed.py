@@ -211,11 +211,12 @@ def _from_table(table: NDArray[np.int64]) -> list[list[Block]]:
 
 
 @lru_cache(maxsize=2)
-def _summer(definition: bytes) -> BlockSummer:
-    """Return what makes sums of blocks on this worker; compiled and prepared once for all tasks of a run."""
+def _summer(definition: bytes) -> tuple[Source, BlockSummer]:
+    """Return the networks, and what makes sums of blocks on this worker; prepared once for all tasks of a run."""
     from distributed.protocol.pickle import loads
 
-    return block_summer(*loads(definition))
+    source, *rest = loads(definition)
+    return source, block_summer(source, *rest)
 
 
 def _in_time(rows: Sequence[Sequence[Block]], deadline: float) -> Iterator[Block]:
@@ -235,10 +236,10 @@ def _task(definition: bytes, limit: float, table: NDArray[np.int64]) -> tuple[ND
         before = numba.get_num_threads()
         numba.set_num_threads(max(1, min(numba.config.NUMBA_NUM_THREADS, get_worker().state.nthreads)))
         try:
-            summer, rows = _summer(definition), _from_table(table)
+            (source, summer), rows = _summer(definition), _from_table(table)
             start = time.perf_counter()
             parts = summer(_in_time(rows, start + limit), nobody)
-            sums = np.array(list(row_totals(parts, [len(row) for row in rows])))
+            sums = np.array(list(row_totals(source, parts, [len(row) for row in rows])))
             return sums, time.perf_counter() - start
         finally:
             numba.set_num_threads(before)

@@ -122,10 +122,6 @@ class Ensemble:
     def _is_deformed(self) -> bool:
         return isinstance(self.architecture, DeformedArchitecture)
 
-    @property
-    def _is_weighted(self) -> bool:
-        return isinstance(self.architecture, (DeformedArchitecture, FieldDeformed))
-
     def _run(self, progress: bool, checkpoint: str | Path | None, seconds: float, client: Any, method: str) -> Run:
         if not seconds >= 0:
             raise ValueError(f"checkpoint_seconds must be >= 0, got {seconds!r}")
@@ -238,10 +234,11 @@ class Ensemble:
         points = as_points(x, self.input_dim)
         methods.check_method(method, sampling, self.architecture)
         run = self._run(progress, checkpoint, checkpoint_seconds, client, method)
-        if (checkpoint is not None or client is not None) and (self._is_weighted or sampling != "random"):
+        is_interacting = isinstance(self.architecture, FieldDeformed)
+        if (checkpoint is not None or client is not None) and (is_interacting or sampling != "random"):
             raise ValueError(
-                "checkpoint= and client= are for sums over independent networks or neurons, not for weighted ones or "
-                f"sampling={sampling!r}"
+                "checkpoint= and client= are for sums over networks or neurons drawn independently, not for "
+                f"{'actions with an interaction' if is_interacting else f'sampling={sampling!r}'}"
             )
         self._check_max_points(max_points, len(points))
         if method == "parts":
@@ -250,14 +247,14 @@ class Ensemble:
             return parts_correlators(self, points, max_points=max_points, progress=progress)
         if method != "network":
             return methods.measured(self, points, max_points=max_points, method=method, sampling=sampling, run=run)
-        if isinstance(self.architecture, FieldDeformed):
+        if is_interacting:
             from numerics import field_deformation
 
             return field_deformation.reweighted(self, points, max_points=max_points, progress=progress)
         if self._is_deformed:
             from numerics.broken import reweighted
 
-            return reweighted(self, points, max_points=max_points, progress=progress)
+            return reweighted(self, points, max_points=max_points, run=run)
         sums = collected(self._source, self.blocks, self.blocks, points, max_points, self.block_size, run)
         warn_of_rounding(sums, self.dtype)
         cumulants = {n: estimate_cumulants(sums, n) for n in range(1, max_points + 1)}

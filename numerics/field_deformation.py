@@ -18,14 +18,13 @@ from diagrams.interactions import BilocalInteraction, Interaction, LocalInteract
 from diagrams.symbols import symbol
 from diagrams.vector_interactions import VectorInteraction
 from numerics.blocks import slices
-from numerics.broken import _log_density
 from numerics.field_functionals import FieldFunctional, check_positive, field_functional, highest_momentum
 from numerics.field_samples import FieldSamples
 from numerics.kernels import LANES
-from numerics.potentials import Potential
 from numerics.results import Estimate
 from numerics.reweighting import derivative_cumulants, derivative_sums, reweighted_estimate, weighted_sums
 from numerics.sources import Networks
+from numerics.weighted_networks import WeightedNetworks
 
 if TYPE_CHECKING:
     from numerics.ensemble import Ensemble
@@ -189,8 +188,8 @@ class WeightedFields:
         check_positive(architecture.interaction, self._values.functional)
         self._tilt = None
         if isinstance(base := architecture.base, DeformedArchitecture):
-            self._tilt = Potential(base.base, [_log_density(base)], backend=ensemble.backend)
-        self._source = ensemble._source
+            assert isinstance(ensemble._source, Networks)
+            self._tilt = WeightedNetworks.of(base, ensemble._source).values
         self.attrs = ensemble._attrs() | {
             "quadrature_nodes": self._values.functional.n_nodes,
             "quadrature_error": self._values.error,
@@ -201,8 +200,7 @@ class WeightedFields:
         for place, (phi, values) in zip(places, self._values(places), strict=True):
             log_weights = -values
             if self._tilt is not None:
-                assert isinstance(self._source, Networks)
-                log_weights = log_weights + self._tilt(self._source.parameters(*place))
+                log_weights = log_weights + self._tilt(*place)
             yield phi, log_weights
 
 

@@ -14,7 +14,47 @@ from diagrams.deformed_correlators import neuron_parameters
 from diagrams.neuron_sums import NeuronSum
 from diagrams.symbols import symbol
 from diagrams.typing import Expr
+from numerics._printer import check_supported
+from numerics.kernels._tilt_source import NetworkFunctions
 from numerics.lower import lower
+
+
+def network_functions(
+    architecture: Architecture, expressions: Sequence[Expr], numbers: Sequence[Expr]
+) -> NetworkFunctions:
+    """Return functions of the parameters of a whole network for the compiled kernel.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        With numbers for all parameters, or with a symbolic width.
+    expressions : sequence of sympy.Expr
+        In :class:`diagrams.neuron_sums.NeuronSum` objects and ``numbers``.
+    numbers : sequence of sympy.Symbol
+        Whose values are given when the kernel runs.
+
+    Raises
+    ------
+    ValueError
+        If an expression holds symbols without numbers, or functions that cannot be evaluated.
+    """
+    *hidden, readout = neuron_parameters(architecture)
+    more = [sympy.Dummy(f"W1_{a}", dummy_index=a) for a in range(1, architecture.output_dim)]
+    sums = sorted(set().union(*(e.atoms(NeuronSum) for e in expressions)), key=sympy.default_sort_key)
+    values = {s: symbol(f"sum_{i}") for i, s in enumerate(sums)}
+    terms = [_of_one_neuron(s, architecture, readout) for s in sums]
+    whole = [sympy.sympify(e).xreplace(values) for e in expressions]
+    _check(terms, {readout, *hidden, *numbers})
+    _check(whole, {*values.values(), *numbers})
+    return NetworkFunctions(
+        (readout, *more, *hidden), tuple(numbers), tuple(terms), tuple(values.values()), tuple(whole)
+    )
+
+
+def _check(expressions: Sequence[Expr], known: set[Expr]) -> None:
+    check_supported(expressions)
+    if missing := sorted(s.name for s in set().union(*(e.free_symbols for e in expressions)) - known):
+        raise ValueError(f"no values for the symbol(s) {', '.join(missing)} of a deformation: use .at(...)")
 
 
 class Potential:

@@ -29,7 +29,7 @@ from numerics.estimators import (
     monomial_sums,
     n_monomials,
 )
-from numerics.kernels import index_tuples
+from numerics.kernels import N_HEADS, index_tuples
 
 if TYPE_CHECKING:
     from numerics.results import Estimate
@@ -123,23 +123,57 @@ def weighted_sums(
     FloatingPointError
         If a log weight or an output is not finite.
     """
-    counts, logs, sums = [], [], []
+    counts, rows = [], []
     for n_nets, parts in blocks:
-        scale, total = -np.inf, np.zeros(2 + n_monomials(n_fields, max_points))
-        for phi, (log_weight,) in parts:
-            top = max(scale, float(log_weight.max()))
-            weight = np.exp(log_weight - top)
-            head = np.array([weight.sum(), (weight**2).sum()])
-            part = np.concatenate([head, monomials(phi, max_points, weight)])
-            total = _rescaled(total, scale - top) + part
-            scale = top
         counts.append(n_nets)
-        logs.append(scale)
-        sums.append(total)
-    table = np.array([_rescaled(t, log - max(logs)) for t, log in zip(sums, logs, strict=True)])
+        rows.append(weighted_row(parts, n_monomials(n_fields, max_points), max_points, monomials))
+    return weighted_sums_of_rows(n_fields, max_points, np.array(counts), np.array(rows))
+
+
+def weighted_row(
+    parts: Iterator[tuple[Any, Floats]],
+    n_sums: int,
+    max_points: int,
+    monomials: Callable[[Any, int, Floats], Floats] = _monomials,
+) -> Floats:
+    """Return the sums of one block, see :data:`numerics.kernels.N_HEADS`.
+
+    Parameters
+    ----------
+    parts : iterator of (outputs (n, n_fields), log weights (1, n))
+    n_sums : int
+        Number of monomials.
+    max_points, monomials
+        As for :func:`weighted_sums`.
+    """
+    row = np.array([-np.inf, *np.zeros(N_HEADS - 1 + n_sums)])
+    for phi, (log_weight,) in parts:
+        top = float(log_weight.max())
+        weight = np.exp(log_weight - top)
+        head = np.array([top, weight.sum(), (weight**2).sum()])
+        row = joined_rows(row, np.concatenate([head, monomials(phi, max_points, weight)]))
+    return row
+
+
+def joined_rows(first: Floats, second: Floats) -> Floats:
+    """Return the row of sums over the samples of two rows."""
+    top = np.maximum(first[0], second[0])
+    total: Floats = _rescaled(first[1:], first[0] - top) + _rescaled(second[1:], second[0] - top)
+    return np.concatenate([[top], total])
+
+
+def weighted_sums_of_rows(n_fields: int, max_points: int, counts: NDArray[np.int64], rows: Floats) -> WeightedSums:
+    """Return the sums over blocks with a common factor of the weights, from rows of sums of blocks.
+
+    Raises
+    ------
+    FloatingPointError
+        If a sum is not finite.
+    """
+    table = np.array([_rescaled(row[1:], row[0] - rows[:, 0].max()) for row in rows])
     if not np.isfinite(table).all():
         raise FloatingPointError("weights or outputs are not finite: the strength, points or parameters are too large")
-    return WeightedSums(n_fields, max_points, np.array(counts), table[:, 0], table[:, 1], table[:, 2:])
+    return WeightedSums(n_fields, max_points, counts, table[:, 0], table[:, 1], table[:, N_HEADS - 1 :])
 
 
 def _rescaled(total: Floats, log_factor: float) -> Floats:

@@ -24,7 +24,7 @@ class CompiledEngine:
     """
 
     def __init__(self, arguments: Arguments, schedule: Schedule, *, adam: bool, learning_rate: float, decay: float):
-        from numerics.kernels.cpu import n_threads
+        from numerics.kernels.threads import n_threads
 
         self.a, self.schedule, self.adam = arguments, schedule, adam
         check_rate(learning_rate, decay)

@@ -33,6 +33,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 LANES = 128  # networks evaluated side by side in a compiled kernel
+#: Sums of a block of weighted networks before those of monomials: the largest log weight, then the sum of the weights
+#: relative to it, to which the others belong too, and the sum of their squares.
+N_HEADS = 3
+WORDS_PER_PAIR = {"float64": 3, "float32": 2}  # of normals
 STREAM = 3  # number of the definition above: a run is not resumed, and no sums are shared, across a change of it
 
 
@@ -187,9 +191,8 @@ def neuron_round(neuron: Any, input_dim: int, dtype: str) -> Round:
     >>> neuron_round(NEURONS["cos"], 1, "float64"), neuron_round(NEURONS["cos"], 1, "float32").n_calls
     (Round(n_neurons=1, n_pairs=1, words_per_pair=3, n_phases=1), 3)
     """
-    words_per_pair = 3 if dtype == "float64" else 2
     n_normals, n_uniforms = neuron.n_normals(input_dim), neuron.n_uniforms
-    rounds = [Round(k, max(1, -(-k * n_normals // 2)), words_per_pair, k * n_uniforms) for k in (1, 2, 4)]
+    rounds = [Round(k, max(1, -(-k * n_normals // 2)), WORDS_PER_PAIR[dtype], k * n_uniforms) for k in (1, 2, 4)]
     return min(rounds, key=lambda r: (r.words_per_neuron, r.n_neurons))
 
 

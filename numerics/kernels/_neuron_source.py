@@ -17,6 +17,7 @@ _ADD_NEURON = """
 @njit(fastmath=FLAGS, error_model='numpy')
 def add_neuron(k, points, offsets, constants, tables, normals, phases, scratch, field):
     use_wide_vectors()
+    stay_apart()
     q = k * {n_normals}
     n_points = points.shape[0]
 {rows}    for i in range(n_points):
@@ -31,6 +32,7 @@ _ADD_ROUND = """
 @njit(fastmath=FLAGS, error_model='numpy')
 def add_round(points, constants, given, turns, flat):
     use_wide_vectors()
+    stay_apart()
 {numbers}    i = 0
 {loops}"""
 

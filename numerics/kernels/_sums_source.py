@@ -7,6 +7,17 @@ of registers together.
 
 from __future__ import annotations
 
+from functools import cache
+from types import ModuleType
+
+from numerics._codegen import load_module
+from numerics.kernels import LANES
+
+#: What sources with intrinsics of their own import from :func:`sums_module`.
+INTRINSICS = (
+    "LANES", "ALIGNMENT", "ir", "cgutils", "types", "intrinsic", "make_array", "pointer", "vector_at",
+    "use_wide_vectors", "stay_apart",
+)  # fmt: skip
 #: Inner products in a tile.
 TILE = 16
 
@@ -25,6 +36,16 @@ def use_wide_vectors(context):
     def generate(context, builder, signature, arguments):
         builder.function.attributes.alignstack = 64
         set.add(builder.function.attributes, '"prefer-vector-width"="512"')  # past llvmlite's list of known names
+        return context.get_dummy_value()
+
+    return types.none(), generate
+
+
+@intrinsic
+def stay_apart(context):
+    # not to be inlined: LLVM keeps the constants of small loops in registers only in small functions
+    def generate(context, builder, signature, arguments):
+        builder.function.attributes.add('noinline')
         return context.get_dummy_value()
 
     return types.none(), generate
@@ -127,10 +148,9 @@ add_square_tile = tile(4)
 add_oblong_tile = tile(2)
 """
 
-#: The functions ``add_monomials``, ``in_tiles`` and ``out_of_tiles``.
-FUNCTIONS = """
-@njit(fastmath=FLAGS, error_model='numpy')
-def add_monomials(rows, factors, squares, oblongs, sums):
+_FUNCTIONS = """
+@njit(fastmath={'contract', 'nsz'}, error_model='numpy', cache=True)
+def fill_monomials(rows, factors):
     use_wide_vectors()
     for p in range(factors.shape[0]):
         if factors[p, 1] >= 0:
@@ -138,41 +158,31 @@ def add_monomials(rows, factors, squares, oblongs, sums):
             y = factors[p, 1]
             for l in range(LANES):  # by two indices: slices of rows would count references
                 rows[p, l] = rows[x, l] * rows[y, l]
+
+
+@njit(fastmath={'contract', 'nsz'}, error_model='numpy', cache=True)
+def add_tiles(rows, squares, oblongs, sums):
+    use_wide_vectors()
     n_squares = squares.shape[0]
     for t in range(n_squares):
         add_square_tile(rows, squares, t, sums, t)
     for t in range(oblongs.shape[0]):
         add_oblong_tile(rows, oblongs, t, sums, n_squares + t)
-
-
-@njit
-def in_tiles(total, places):
-    sums = np.zeros(places.shape)
-    for t in range(places.shape[0]):
-        for k in range(places.shape[1]):
-            if places[t, k] >= 0:
-                sums[t, k] = total[places[t, k]]
-    return sums
-
-
-@njit
-def out_of_tiles(sums, places, total):
-    for t in range(places.shape[0]):
-        for k in range(places.shape[1]):
-            if places[t, k] >= 0:
-                total[places[t, k]] = sums[t, k]
 """
 
 
-def intrinsics(lanes: int, dtype: str) -> str:
-    """Return the text of ``use_wide_vectors`` and of the sums of tiles, and of the numbers they depend on.
+@cache
+def sums_module(dtype: str) -> ModuleType:
+    """Return the module of sums of monomials, which all kernels share, with what other sources need of it.
+
+    ``fill_monomials(rows, factors)`` makes the rows of products of two rows above them, ``add_tiles(rows, squares,
+    oblongs, sums)`` adds the tiles of :func:`numerics.kernels.tiles.monomial_tiles` to ``sums``.
 
     Parameters
     ----------
-    lanes : int
-        Length of a row, a multiple of 16.
     dtype : {"float64", "float32"}
-        Type of the rows.
+        Type of the rows, whose length is :data:`~numerics.kernels.LANES`.
     """
-    numbers = f"LANES = {lanes}\nALIGNMENT = {8 if dtype == 'float64' else 4}"
-    return "\n".join([_WIDE_VECTORS, numbers, _TILES])
+    numbers = f"LANES = {LANES}\nALIGNMENT = {8 if dtype == 'float64' else 4}"
+    source = "\n".join(["from numba import njit", _WIDE_VECTORS, numbers, _TILES, _FUNCTIONS])
+    return load_module(source, label=f"monomials_{dtype}")

@@ -11,12 +11,20 @@ one permutation of two registers does.
 
 from __future__ import annotations
 
+from functools import cache
+from types import ModuleType
+
+from numerics import elementary
+from numerics._codegen import imported, load_module
+from numerics.kernels import LANES, WORDS_PER_PAIR, Round
+from numerics.kernels._sums_source import INTRINSICS, sums_module
+
 #: Rounds of the generator that are left after the first three.
 _LATER_ROUNDS = range(4, 11)
 
-_TEXT = """
-from numba.core import cgutils
-
+_WORDS = """
+U64 = np.uint64
+LOW = U64(0xFFFFFFFF)
 EIGHT = ir.VectorType(ir.IntType(64), 8)
 SIXTEEN = ir.VectorType(ir.IntType(32), 16)
 
@@ -98,7 +106,7 @@ def words_of_calls(context, opening, numbers, words):
     return types.none(opening, numbers, words), generate
 
 
-@njit(error_model='numpy')
+@njit(error_model='numpy', cache=True)
 def open_words(first, key1, opening):
     use_wide_vectors()
     for l in range(LANES):
@@ -109,7 +117,7 @@ def open_words(first, key1, opening):
             opening[call + 1, l] = U64({m1}) * (high ^ U64(call) ^ key1)
 
 
-@njit(error_model='numpy')
+@njit(error_model='numpy', cache=True)
 def draw(block, neurons, key0, key1, opening, words):
     use_wide_vectors()
     p1 = U64({m1}) * U64(neurons)
@@ -124,17 +132,88 @@ def draw(block, neurons, key0, key1, opening, words):
     words_of_calls(opening, numbers, words)
 """
 
+# Uniform numbers for the radius, angles of a pair in quarter turns from the middle of the quarter, and phases. The
+# words of float64 are the low bits of numbers 2**52 + word (MAGIC), and what is subtracted here is exact.
+_UNIFORM = {
+    "float64": "(radius[l] * UNIT - 2.0**20) + (rest[l] * (UNIT * UNIT) - (2.0**-12 - 2.0**-65))",
+    "float32": "np.float32(np.int32(radius[l] >> np.uint32(1))) * np.float32(2.0**-31) + UNIT",
+}
+_ANGLE = {
+    "float64": "U64((bits << U64(2)) & LOW | MAGIC).view(np.float64) * UNIT - (2.0**20 + 0.5 - 2.0**-31)",
+    "float32": "np.float32(np.int32(bits << np.uint32(2))) * UNIT",
+}
+_PHASE = {"float64": "angle[l] * UNIT - 2.0**20", "float32": "np.float32(np.int32(angle[l])) * UNIT"}
+# the two highest bits of the angle are the signs of the pair
+_BITS = {"float64": ("np.float64(angle[l]).view(U64)", "U64", 32), "float32": ("angle[l]", "np.uint32", 0)}
 
-def words_source(n_calls: int, lanes: int, dtype: str) -> str:
-    """Return the text of ``open_words`` and ``draw``; it needs ``ir``, ``make_array``, ``intrinsic``, ``types``,
-    ``njit``, ``U64``, ``LANES`` and ``use_wide_vectors``.
+_TRANSFORM = """
+MAGIC = U64(0x4330000000000000)
+UNIT = np.{dtype}(2.0**-32)
+SIGN = {integer}({sign:#x})
+
+
+@njit(fastmath={{'contract', 'nsz'}}, error_model='numpy', cache=True)
+def transform(words, normals, phases):
+    use_wide_vectors()
+    for pair in range({n_pairs}):
+        w = {words_per_pair} * pair
+        radius = words[w % 4, w // 4]
+        rest = words[(w + 1) % 4, (w + 1) // 4]
+        angle = words[(w + {words_per_pair} - 1) % 4, (w + {words_per_pair} - 1) // 4]
+        left = normals[0, pair]
+        right = normals[1, pair]
+        for l in range(LANES):
+            bits = {bits}
+            y = {angle}
+            r = {root_log}({uniform})
+            c = r * {cos}(y)
+            s = {sin}(y)
+            flip = bits << {integer}({shift}) & SIGN
+            left[l] = {integer}(np.{dtype}(c - r * s).view({integer}) ^ flip).view(np.{dtype})
+            flip = bits << {integer}({shift} + 1) & SIGN
+            right[l] = {integer}(np.{dtype}(c + r * s).view({integer}) ^ flip).view(np.{dtype})
+    for k in range({n_phases}):
+        w = {words_per_pair} * {n_pairs} + k
+        angle = words[w % 4, w // 4]
+        phase = phases[k]
+        for l in range(LANES):
+            phase[l] = {phase}
+"""
+
+
+def drawing_module(plan: Round, dtype: str) -> ModuleType:
+    """Return the module that draws the numbers of a round of neurons, which kernels with such rounds share.
+
+    ``open_words(first, key1, opening)`` prepares a group of networks, ``draw(block, neurons, key0, key1, opening,
+    words)`` makes the words of a round of neurons, and ``transform(words, normals, phases)`` turns them into numbers.
+
+    Parameters
+    ----------
+    plan : Round
+    dtype : {"float64", "float32"}
     """
+    return _drawing_module(plan.n_calls, plan.n_pairs, plan.n_phases, dtype)
+
+
+@cache
+def _drawing_module(n_calls: int, n_pairs: int, n_phases: int, dtype: str) -> ModuleType:
     steps = 0x9E3779B9, 0xBB67AE85
     later = [f"(key{j} + U64({(r - 1) * steps[j] & 0xFFFFFFFF:#x})) & LOW," for r in _LATER_ROUNDS for j in range(2)]
     multiples = {
         f"w{j}{name}": f"{k * steps[j] & 0xFFFFFFFF:#x}" for j in range(2) for name, k in (("", 1), ("_twice", 2))
     }
-    return _TEXT.format(
-        n_calls=n_calls, lanes=lanes, is_double=dtype == "float64", align=8 if dtype == "float64" else 4,
+    is_double, (bits, integer, shift) = dtype == "float64", _BITS[dtype]
+    words = _WORDS.format(
+        n_calls=n_calls, lanes=LANES, is_double=is_double, align=8 if is_double else 4,
         m0="0xD2511F53", m1="0xCD9E8D57", n_numbers=4 + len(later), later_keys="\n        ".join(later), **multiples,
     )  # fmt: skip
+    names = {f: elementary.function_name(f, dtype) for f in ("root_log", "cos_quarter", "sin_quarter")}
+    transform = _TRANSFORM.format(
+        dtype=dtype, n_pairs=n_pairs, n_phases=n_phases, words_per_pair=WORDS_PER_PAIR[dtype],
+        uniform=_UNIFORM[dtype], angle=_ANGLE[dtype], phase=_PHASE[dtype], root_log=names["root_log"],
+        cos=names["cos_quarter"], sin=names["sin_quarter"], bits=bits, integer=integer, shift=shift,
+        sign=1 << (63 if is_double else 31),
+    )  # fmt: skip
+    head = "from numba import njit\n" + imported(sums_module(dtype), *INTRINSICS)
+    source = "\n".join([elementary.library(names, dtype), head, words, transform])
+    return load_module(source, label=f"draw_{n_pairs}pairs_{n_phases}phases_{dtype}")

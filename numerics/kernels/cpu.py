@@ -13,14 +13,16 @@ from functools import cache
 from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from numerics._codegen import load_module
-from numerics.kernels import LANES, Neuron, index_tuples, philox
+from numerics.kernels import LANES, Neuron, index_tuples, neuron_round, philox
 from numerics.kernels._cpu_source import kernel_source
+from numerics.kernels._sums_source import TILE
+from numerics.kernels.buffers import group_buffers
 from numerics.kernels.features import FeatureNeuron
+from numerics.kernels.threads import n_threads, share_out
 from numerics.kernels.tiles import monomial_tiles
 
 if TYPE_CHECKING:
@@ -76,18 +78,14 @@ def _table(pairs: list[tuple[int, int]]) -> NDArray[np.int64]:
     return table
 
 
-def n_threads() -> int:
-    """Return the number of threads that numba runs a kernel on (``numba.set_num_threads``)."""
-    return int(numba.get_num_threads())
-
-
-def _check_pairs(points: NDArray[np.float64]) -> None:
-    """Raise ValueError unless the points are all pairs i <= j of some points in lexicographic order."""
+def _ends_of_pairs(points: NDArray[np.float64]) -> int:
+    """Return the number of points whose pairs i <= j, in lexicographic order, are given; ValueError if they are not."""
     n = int((np.sqrt(8 * len(points) + 1) - 1) / 2 + 0.5)
     ends = points[:n, points.shape[1] // 2 :]
     first, second = index_tuples(n, 2).T
     if len(first) != len(points) or not np.array_equal(points, np.hstack([ends[first], ends[second]])):
         raise ValueError(f"this kernel takes all pairs i <= j of some points in order, got {len(points)} other points")
+    return n
 
 
 class EnsembleKernel:
@@ -105,14 +103,14 @@ class EnsembleKernel:
         Type of the evaluation.
     even_only : bool
         Leave out the sums of products of three, five, ... fields, where nobody needs them; they are then zero.
+    n_more : int
+        Variables besides the fields, see :class:`numerics.kernels.tilted.TiltedKernel`.
 
     Raises
     ------
     ValueError
         If the points are not all pairs of some points, where the neuron takes those.
     """
-
-    _by_lane = False  # whether networks have numbers of their own
 
     def __init__(
         self,
@@ -123,20 +121,27 @@ class EnsembleKernel:
         seed: int,
         dtype: str,
         even_only: bool = False,
+        n_more: int = 0,
     ) -> None:
-        real = np.dtype(dtype).type
-        if isinstance(model.neuron, FeatureNeuron) and model.neuron.half is not None:
-            _check_pairs(points)
+        real, neuron = np.dtype(dtype).type, model.neuron
+        self._pairs_of = 0
+        if isinstance(neuron, FeatureNeuron) and neuron.half is not None:
+            self._pairs_of = _ends_of_pairs(points)
         self._n_fields = model.n_outputs * len(points)
-        factors, products = monomial_tables(self._n_fields, max_points)
+        factors, products = monomial_tables(self._n_fields + n_more, max_points)
         self.n_monomials = len(factors) + len(products)
-        tiles = monomial_tiles(self._n_fields, max_points, even_only)
-        tables = factors, tiles.squares, tiles.oblongs, tiles.places
-        self._module = kernel_module(model.neuron, model.input_dim, dtype, self._by_lane)
+        self._tiles = monomial_tiles(self._n_fields + n_more, max_points, even_only)
+        self._module = self._made_module(neuron, model.input_dim, dtype)
+        self._plan, self._dtype = neuron_round(neuron, model.input_dim, dtype), dtype
         x, offsets, constants, splines = (np.ascontiguousarray(a, dtype=dtype) for a in model.arrays(points))
         scales = real(model.output_scale), real(model.output_bias)
         key = (np.uint64(word) for word in philox.key_words(seed))
+        tables = factors, self._tiles.squares, self._tiles.oblongs
         self._arguments = (model.width, x, offsets, constants, splines, *scales, *key, *tables)
+        self._nothing = np.empty((0, self._n_fields, LANES), dtype=dtype)
+
+    def _made_module(self, neuron: Neuron | FeatureNeuron, input_dim: int, dtype: str) -> Any:
+        return kernel_module(neuron, input_dim, dtype)
 
     @property
     def seconds_per_group(self) -> float:
@@ -163,8 +168,36 @@ class EnsembleKernel:
         sums : array (n_blocks, n_monomials)
             Changed in place.
         """
+        self._add(blocks, sizes, group0, group1, self._arguments, sums)
+
+    def _add(
+        self, blocks: Sequence[int], sizes: Sequence[int], group0: int, group1: int,
+        arguments: tuple[Any, ...], sums: NDArray[np.float64],
+    ) -> None:  # fmt: skip
         numbers, counts = np.array(blocks, dtype=np.int64), np.array(sizes, dtype=np.int64)
-        self._module.add_blocks(numbers, counts, group0, group1, *self._arguments, sums)
+
+        def some(first: int, stop: int) -> None:
+            part = slice(first, stop)
+            tiles = self._tiles.filled(sums[part])
+            self._module.add_blocks(
+                numbers[part], counts[part], group0, group1, *self._part(arguments, part, slice(None)),
+                *self._space(), tiles, self._nothing,
+            )  # fmt: skip
+            self._tiles.empty(tiles, sums[part])
+
+        share_out(some, len(numbers))
+
+    def _part(self, arguments: tuple[Any, ...], blocks: slice, groups: slice) -> tuple[Any, ...]:
+        """Return the arguments for some of the blocks and groups."""
+        return arguments
+
+    def _space(self) -> tuple[Any, ...]:
+        """Return the buffers of a thread and the rows of monomials, the last one filled with ones."""
+        shape = (self._tiles.n_rows, LANES)
+        n_scratch = self._module.SCRATCH_ROWS + self._pairs_of
+        buffers, (rows,) = group_buffers(self._plan, n_scratch, self._dtype, (shape, self._dtype))
+        rows[-1] = 1
+        return buffers, rows
 
     def outputs(self, block: int, start: int, count: int) -> NDArray[np.floating[Any]]:
         """Return the outputs of networks ``start`` to ``start + count - 1`` of a block, shape (count, n_fields)."""
@@ -175,7 +208,18 @@ class EnsembleKernel:
 
     def _outputs(self, block: int, group0: int, group1: int) -> NDArray[np.floating[Any]]:
         """Return the outputs of lane groups, shape (group1 - group0, n_fields, LANES)."""
-        width, points, *rest = self._arguments[:-4]
-        result = np.empty((group1 - group0, self._n_fields, LANES), dtype=points.dtype)
-        self._module.sample_block(block, group0, width, points, *rest, result)
+        return self._sampled(block, group0, group1, self._arguments)
+
+    def _sampled(self, block: int, group0: int, group1: int, arguments: tuple[Any, ...]) -> NDArray[np.floating[Any]]:
+        result = np.empty((group1 - group0, self._n_fields, LANES), dtype=self._dtype)
+        number, no_tiles = np.array([block]), np.empty((1, 0, TILE))
+
+        def some(first: int, stop: int) -> None:
+            start, end = group0 + first, group0 + stop
+            self._module.add_blocks(
+                number, np.array([end * LANES]), start, end, *self._part(arguments, slice(None), slice(first, stop)),
+                *self._space(), no_tiles, result[first:stop],
+            )  # fmt: skip
+
+        share_out(some, len(result))
         return result

@@ -157,7 +157,7 @@ def array_function(neuron: FeatureNeuron, dtype: str) -> Callable[[Any, list[Any
     """Return ``h(xp, parameters, coordinates)`` over arrays that broadcast."""
     arguments = (*neuron.parameters, *neuron.coordinates)
     names = {s: f"in_{i}" for i, s in enumerate(arguments)}
-    lines, result, _, _ = _statements(neuron.expression, "numpy", dtype, names)
+    lines, result, _, _ = statements(neuron.expression, "numpy", dtype, names)
     head = f"def feature(np, special, {', '.join(names.values())}):"
     text = "\n".join([head, *(f"    {line}" for line in lines), f"    return {result}", ""])
     function = load_module(text, label=f"feature_{neuron.label}_{dtype}").feature
@@ -180,10 +180,10 @@ def printed_statements(expression: Expr, language: str, dtype: str, names: dict[
     names : mapping from sympy.Symbol to str
         What the symbols are called.
     """
-    return _statements(expression, language, dtype, names)[:2]
+    return statements(expression, language, dtype, names)[:2]
 
 
-def _statements(
+def statements(
     expression: Expr, language: str, dtype: str, names: dict[Expr, str]
 ) -> tuple[list[str], str, set[str], dict[str, str]]:
     """Return statements, the text of the value, the elementary functions and the named constants in use."""
@@ -246,11 +246,6 @@ def add_neuron(k, points, offsets, constants, tables, normals, phases, scratch, 
 # The feature at each of the points whose pairs are given, then the products. These go through the lanes 16 at a time,
 # in vectors that are written down: plain loops over lanes would test for overlap of rows once for each pair.
 _ADD_PAIRS = """
-@njit
-def count_ends(n_pairs):
-    return int((math.sqrt(8.0 * n_pairs + 1.0) - 1.0) / 2 + 0.5)
-
-
 @intrinsic
 def add_products(context, scratch, weight, first, n_ends, field):
     # field[pair] += scratch[weight] * scratch[first + i] * scratch[first + j] for pairs i <= j in order
@@ -286,7 +281,7 @@ def add_neuron(k, points, offsets, constants, tables, normals, phases, scratch, 
     use_wide_vectors()
     prepare(k * {n_normals}, k * {n_uniforms}, constants, tables, normals, phases, scratch)
     weigh(scratch)
-    n_ends = count_ends(points.shape[0])
+    n_ends = scratch.shape[0] // LANES - {n_rows}
     ends = scratch[{n_rows} * LANES:].reshape((n_ends, LANES))
 {constants_inside}    for i in range(n_ends):
 {coordinates}        for l in range(LANES):
@@ -295,7 +290,7 @@ def add_neuron(k, points, offsets, constants, tables, normals, phases, scratch, 
 """
 
 
-class _Layout:
+class Layout:
     """Rows of the scratch buffer: raw numbers, then one row for each parameter, for lengths, and for h."""
 
     def __init__(self, neuron: FeatureNeuron) -> None:
@@ -320,14 +315,14 @@ def feature_source(neuron: FeatureNeuron, dtype: str, by_lane: bool = False) -> 
 
     With numbers by lane every network has constants of its own, see :class:`~numerics.kernels.LaneRows`.
     """
-    layout = _Layout(neuron)
+    layout = Layout(neuron)
     names = {s: layout.at(s) for s in neuron.parameters}
     first = neuron.coordinates[: neuron.n_coordinates]
     amplitude, rest = (neuron.half if neuron.half is not None else neuron.expression).as_independent(
         *first, as_Add=False
     )
-    before = _statements(amplitude, "numba", dtype, names)
-    inside = _statements(rest, "numba", dtype, names | {s: f"x{mu}" for mu, s in enumerate(first)})
+    before = statements(amplitude, "numba", dtype, names)
+    inside = statements(rest, "numba", dtype, names | {s: f"x{mu}" for mu, s in enumerate(first)})
     weights = [layout.at((a, 0)) for a in range(neuron.n_outputs)]
     factor = "amplitude" if neuron.half is None else "amplitude * amplitude"
     weigh = [*before[0], f"amplitude = {before[1]}", *(f"{w} *= {factor}" for w in weights)]
@@ -356,7 +351,7 @@ def _constant_lines(constants: dict[str, str]) -> str:
     return "".join(f"    {name} = np.float32({text})\n" for text, name in constants.items())
 
 
-def _feature_lines(lines: list[str], result: str, weights: list[str], layout: _Layout) -> list[str]:
+def _feature_lines(lines: list[str], result: str, weights: list[str], layout: Layout) -> list[str]:
     """Return the lines that add ``weight h`` to the field of every output at point ``i``."""
     body = [f"    {line}" for line in lines]
     if len(weights) == 1:
@@ -372,7 +367,7 @@ def _feature_lines(lines: list[str], result: str, weights: list[str], layout: _L
     return loops
 
 
-def _draw_lines(neuron: FeatureNeuron, layout: _Layout, by_lane: bool) -> str:
+def _draw_lines(neuron: FeatureNeuron, layout: Layout, by_lane: bool) -> str:
     """Return the lines that turn raw numbers into parameters."""
     lines: list[str] = []
     start, lane, one = (LaneRows.constants, "[l]", ", 0") if by_lane else (0, "", "")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from textwrap import indent
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,11 @@ from numpy.typing import NDArray
 from numerics import elementary
 from numerics._codegen import load_module
 from numerics.field_functionals import FieldFunctional
-from numerics.kernels import LANES, Neuron, philox
-from numerics.kernels._cpu_source import kernel_source
-from numerics.kernels.features import FeatureNeuron, _Layout
+from numerics.kernels import LANES, Neuron, neuron_round, philox
+from numerics.kernels._cpu_source import evaluate_source, kernel_source
+from numerics.kernels.buffers import group_buffers
+from numerics.kernels.features import FeatureNeuron, Layout
+from numerics.kernels.threads import share_out
 from numerics.model import NetworkModel
 
 Floats = NDArray[np.float64]
@@ -52,22 +55,21 @@ def polynomials(grid, table, scratch, values):
                 total[l] += scratch[l]
 
 
-@njit(parallel=True, error_model='numpy', cache=True)
+@njit(nogil=True, error_model='numpy', cache=True)
 def field_groups(blocks, groups, width, points, offsets, constants, tables, scale, bias, key0, key1,
-                 n_fields, starts, step, n_steps, table, outputs):
-    for g in prange(blocks.shape[0]):
-        words, opening, normals, phases, scratch = buffers(0)
+                 n_fields, starts, step, n_steps, table, buffers, rows, outputs):
+    words, opening, normals, phases, scratch = buffers
+    for g in range(blocks.shape[0]):
         one_group(blocks[g], groups[g] * LANES, width, points, offsets, constants, tables, scale, bias, key0, key1,
-                  n_fields, starts, step, n_steps, table, words, opening, normals, phases, scratch, outputs[g])
+                  n_fields, starts, step, n_steps, table, words, opening, normals, phases, scratch, rows, outputs[g])
 """
 
 _DIRECT = """
 @njit(fastmath=FLAGS, error_model='numpy')
-def one_group(block, first, width, points, offsets, constants, tables, scale, bias, key0, key1,
-              n_fields, starts, step, n_steps, table, words, opening, normals, phases, scratch, outputs):
-    rows = np.empty((points.shape[0], LANES))
-    evaluate(block, first, width, points, offsets, constants, tables, scale, bias, key0, key1,
-             words, opening, normals, phases, scratch, rows)
+def one_group(block, first, width, points, offsets, numbers, tables, scale, bias, key0, key1,
+              n_fields, starts, step, n_steps, table, words, opening, normals, phases, scratch, rows, outputs):
+    n_points = points.shape[0]
+{evaluate}
     for i in range(n_fields):
         for l in range(LANES):
             outputs[i, l] = rows[i, l]
@@ -113,7 +115,7 @@ def add_lines(n_kept, starts, step, n_steps, kept, old, new, grid):
 
 @njit(fastmath=FLAGS, error_model='numpy')
 def one_group(block, first, width, points, offsets, constants, tables, scale, bias, key0, key1,
-              n_fields, starts, step, n_steps, table, words, opening, normals, phases, scratch, outputs):
+              n_fields, starts, step, n_steps, table, words, opening, normals, phases, scratch, rows, outputs):
     nodes = np.zeros((starts.shape[0] * n_steps, LANES))
     grid = nodes.reshape((2, starts.shape[0] * n_steps // 2, LANES))
     kept = np.empty(({batch}, {n_kept}, LANES))
@@ -156,14 +158,16 @@ def has_lines(model: NetworkModel) -> bool:
 @cache
 def _module(neuron: Neuron | FeatureNeuron, input_dim: int) -> Any:
     source = kernel_source(neuron, input_dim, "float64", functions=("cos_turns",))
-    body = _line_source(neuron, input_dim) if neuron.name in _COSINES else _DIRECT
+    if neuron.name in _COSINES:
+        body = _line_source(neuron, input_dim)
+    else:
+        plan = neuron_round(neuron, input_dim, "float64")
+        body = _DIRECT.format(evaluate=indent(evaluate_source(neuron, plan, input_dim), " " * 4))
     return load_module(source + body + _COMMON, label=f"field_{neuron.label}_{input_dim}d")
 
 
 def _line_source(neuron: Neuron | FeatureNeuron, dim: int) -> str:
     """Return the functions for cosines: amplitude, phase and wave numbers (in turns) of a neuron, then its lines."""
-    from numerics.kernels import neuron_round
-
     loads = _cos_loads(neuron, dim) if isinstance(neuron, Neuron) else _feature_loads(neuron, dim)
     return _LINES.format(
         loads=_block(loads, 8), stores=_block([f"kept[slot, {3 + mu}, l] = w{mu}" for mu in range(dim)], 8),
@@ -189,7 +193,7 @@ def _cos_loads(neuron: Neuron, dim: int) -> list[str]:
 
 def _feature_loads(neuron: FeatureNeuron, dim: int) -> list[str]:
     """Return the lines for the scalar net: its parameters stay in the scratch buffer once the neuron was added."""
-    layout, turns = _Layout(neuron), repr(0.5 / np.pi)
+    layout, turns = Layout(neuron), repr(0.5 / np.pi)
     waves = [f"w{mu} = {layout.at(s)} * {turns}" for mu, s in enumerate(neuron.parameters[:dim])]
     return [f"amplitude = {layout.at((0, 0))}", f"phase = {layout.at(neuron.parameters[dim])} * {turns}", *waves]
 
@@ -214,6 +218,7 @@ class FieldKernel:
     def __init__(self, model: NetworkModel, points: Floats, functional: FieldFunctional, *, seed: int) -> None:
         self._n_fields, self._n_values = len(points), len(functional.table)
         self._module = _module(model.neuron, model.input_dim)
+        self._plan = neuron_round(model.neuron, model.input_dim, "float64")
         starts, step, n_steps, table, places = np.zeros((0, model.input_dim)), 0.0, 1, functional.table, points
         if has_lines(model):
             starts, step, n_steps, table = _lines(functional)
@@ -223,6 +228,7 @@ class FieldKernel:
         x, offsets, constants, tables = (np.ascontiguousarray(a, dtype=np.float64) for a in model.arrays(places))
         key = (np.uint64(word) for word in philox.key_words(seed))
         scales = float(model.output_scale), float(model.output_bias)
+        self._n_rows = len(x)
         model_arguments = (model.width, x, offsets, constants, tables, *scales, *key)
         lines = (np.ascontiguousarray(starts), float(step), n_steps, np.ascontiguousarray(table))
         self._arguments = (*model_arguments, self._n_fields, *lines)
@@ -237,7 +243,14 @@ class FieldKernel:
         """Return fields, then values, of groups of lanes, shape (n_groups, n_points + n_values, LANES)."""
         outputs = np.empty((len(blocks), self._n_fields + self._n_values, LANES))
         numbers = np.asarray(blocks, dtype=np.int64), np.asarray(groups, dtype=np.int64)
-        self._module.field_groups(*numbers, *self._arguments, outputs)
+
+        def some(first: int, stop: int) -> None:
+            part = slice(first, stop)
+            shape = (self._n_rows, LANES)
+            buffers, (rows,) = group_buffers(self._plan, self._module.SCRATCH_ROWS, "float64", (shape, "float64"))
+            self._module.field_groups(*(n[part] for n in numbers), *self._arguments, buffers, rows, outputs[part])
+
+        share_out(some, len(blocks))
         return outputs
 
 

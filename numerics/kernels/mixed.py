@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from numerics.kernels import LANES
-from numerics.kernels.cpu import EnsembleKernel, n_threads
+from numerics.kernels import LANES, Neuron
+from numerics.kernels.cpu import EnsembleKernel, kernel_module
+from numerics.kernels.features import FeatureNeuron
+from numerics.kernels.threads import n_threads
 
 if TYPE_CHECKING:
     from numerics.model import NetworkModel
@@ -44,8 +46,6 @@ class MixedKernel(EnsembleKernel):
         Type of the evaluation.
     """
 
-    _by_lane = True
-
     def __init__(
         self,
         drawn: Callable[[int, int, int], Shared],
@@ -67,6 +67,9 @@ class MixedKernel(EnsembleKernel):
         )  # fmt: skip
         super().__init__(plain, points, max_points=max_points, seed=seed, dtype=dtype)
 
+    def _made_module(self, neuron: Neuron | FeatureNeuron, input_dim: int, dtype: str) -> Any:
+        return kernel_module(neuron, input_dim, dtype, by_lane=True)
+
     def portions(self, seconds: float, n_groups: int) -> tuple[int, int]:
         """Return how much makes a call of some seconds, see :meth:`EnsembleKernel.portions`, or of some memory."""
         per_thread, at_once = super().portions(seconds, n_groups)
@@ -83,14 +86,15 @@ class MixedKernel(EnsembleKernel):
         if group0 >= stop:
             return
         arguments = self._arguments_with(self._numbers(blocks, group0, stop, n_groups))
-        numbers, counts = np.array(blocks, dtype=np.int64), np.array(sizes, dtype=np.int64)
-        self._module.add_blocks(numbers, counts, group0, stop, *arguments, sums)
+        self._add(blocks, sizes, group0, stop, arguments, sums)
 
     def _outputs(self, block: int, group0: int, group1: int) -> NDArray[np.floating[Any]]:
-        arguments = self._arguments_with(self._numbers([block], group0, group1, group1)[0])
-        result = np.empty((group1 - group0, self._n_fields, LANES), dtype=arguments[1].dtype)
-        self._module.sample_block(block, group0, *arguments[:-4], result)
-        return result
+        arguments = self._arguments_with(self._numbers([block], group0, group1, group1))
+        return self._sampled(block, group0, group1, arguments)
+
+    def _part(self, arguments: tuple[Any, ...], blocks: slice, groups: slice) -> tuple[Any, ...]:
+        width, points, offsets, numbers, *rest = arguments
+        return width, points, offsets, numbers[blocks, groups], *rest
 
     def _arguments_with(self, numbers: NDArray[np.floating[Any]]) -> tuple[Any, ...]:
         width, points, offsets, _, *rest = self._arguments

@@ -9,17 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numerics._codegen import load_module
-from numerics.kernels import neuron_round, philox
+from numerics.kernels import LANES, neuron_round, philox
 from numerics.kernels._cpu_source import kernel_source
-from numerics.kernels.features import FeatureNeuron, _Layout
+from numerics.kernels.buffers import group_buffers
+from numerics.kernels.features import FeatureNeuron, Layout
+from numerics.kernels.threads import share_out
 from numerics.model import NetworkModel
 
 _DRAW = """
-@njit(parallel=True, error_model='numpy', cache=True)
-def draw_parameters(block, start, width, constants, tables, key0, key1, rows, out):
-    n_groups = (start % LANES + out.shape[1] + LANES - 1) // LANES
-    for g in prange(n_groups):
-        words, opening, normals, phases, scratch = buffers(0)
+@njit(nogil=True, error_model='numpy', cache=True)
+def draw_parameters(group0, group1, block, start, width, constants, tables, key0, key1, rows, buffers, out):
+    words, opening, normals, phases, scratch = buffers
+    for g in range(group0, group1):
         first = (start // LANES + g) * LANES
         low = max(start - first, 0)
         high = min(start + out.shape[1] - first, LANES)
@@ -57,13 +58,20 @@ def drawn_parameters(
     seed : int
     """
     assert isinstance(model.neuron, FeatureNeuron)
-    layout = _Layout(model.neuron)
+    layout = Layout(model.neuron)
     rows = [layout.rows[a, j] for a, draw in enumerate(model.neuron.draws) for j in range(len(draw.symbols))]
     out = np.empty((len(rows), count, int(model.width)))
     _, _, constants, tables = (
         np.ascontiguousarray(a, dtype=np.float64) for a in model.arrays(np.zeros((0, model.input_dim)))
     )
     key = (np.uint64(word) for word in philox.key_words(seed))
-    numbers = block, start, int(model.width), constants, tables, *key
-    _module(model.neuron, model.input_dim).draw_parameters(*numbers, np.array(rows), out)
+    module = _module(model.neuron, model.input_dim)
+    numbers = block, start, int(model.width), constants, tables, *key, np.array(rows)
+    plan = neuron_round(model.neuron, model.input_dim, "float64")
+
+    def some(group0: int, group1: int) -> None:
+        buffers, _ = group_buffers(plan, module.SCRATCH_ROWS, "float64")
+        module.draw_parameters(group0, group1, *numbers, buffers, out)
+
+    share_out(some, -(-(start % LANES + count) // LANES))
     return tuple(out)

@@ -44,6 +44,15 @@ class Tiles:
     oblongs: NDArray[np.int64]
     places: NDArray[np.int64]
 
+    def filled(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return sums (n_sets, n_monomials) as kernels take them, (n_sets, n + m, 16); places of no use hold others."""
+        return np.take(sums, self.places, axis=1)  # contiguous, where an index would give any order
+
+    def empty(self, tiles: NDArray[np.float64], sums: NDArray[np.float64]) -> None:
+        """Write sums in tiles to their places."""
+        used = self.places != _NOWHERE
+        sums[:, self.places[used]] = tiles[:, used]
+
 
 @cache
 def monomial_tiles(n_fields: int, max_points: int, even_only: bool = False) -> Tiles:

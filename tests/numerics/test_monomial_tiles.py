@@ -11,8 +11,10 @@ from diagrams import cos_net, relu_net, scalar_net
 from numerics.conditional_method import pair_model, pairs_of
 from numerics.estimators import monomial_sums, n_monomials
 from numerics.forward import network_outputs
-from numerics.kernels import LANES, NEURONS, index_tuples, neuron_round
-from numerics.kernels.cpu import EnsembleKernel, kernel_module, monomial_tables
+from numerics.kernels import LANES, index_tuples, neuron_round
+from numerics.kernels._sums_source import sums_module
+from numerics.kernels.buffers import arrays_side_by_side
+from numerics.kernels.cpu import EnsembleKernel, monomial_tables
 from numerics.kernels.tiles import monomial_tiles
 from numerics.methods import neuron_model
 
@@ -46,18 +48,19 @@ def test_few_products_are_of_no_use():
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_sums_of_whole_numbers_are_exact(dtype):
-    module = kernel_module(NEURONS["cos"], 1, dtype)
+    module = sums_module(dtype)
     for n_fields, max_points in ((1, 4), (3, 3), (6, 4), (5, 6)):
         values = np.random.default_rng(n_fields).integers(-3, 4, size=(LANES, n_fields)).astype(np.float64)
         tiles, factors = monomial_tiles(n_fields, max_points), monomial_tables(n_fields, max_points)[0]
-        rows = module.aligned_rows(tiles.n_rows)
+        (rows,) = arrays_side_by_side([((tiles.n_rows, LANES), dtype)])
         rows[:n_fields], rows[-1] = values.T, 1
         before = np.arange(n_monomials(n_fields, max_points), dtype=np.float64)
-        sums = module.in_tiles(before, tiles.places)
-        module.add_monomials(rows, factors, tiles.squares, tiles.oblongs, sums)
-        total = np.full_like(before, np.nan)
-        module.out_of_tiles(sums, tiles.places, total)
-        assert np.array_equal(total - before, monomial_sums(np, values, max_points))
+        sums = tiles.filled(before[None])
+        module.fill_monomials(rows, factors)
+        module.add_tiles(rows, tiles.squares, tiles.oblongs, sums[0])
+        total = np.full((1, len(before)), np.nan)
+        tiles.empty(sums, total)
+        assert np.array_equal(total[0] - before, monomial_sums(np, values, max_points))
 
 
 @pytest.mark.parametrize("n_nets", [1, 700, 1500])

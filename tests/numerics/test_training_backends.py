@@ -51,7 +51,7 @@ def test_in_single_precision_trajectories_part_slowly():
 def test_chunks_threads_and_company_change_no_bit(optimizer, monkeypatch):
     options = {"optimizer": optimizer, "dtype": "float32", "n_nets": 14, "ntk": True, "measures": MEASURES}
     whole = trained(**options)
-    monkeypatch.setattr("numerics.kernels.cpu.n_threads", lambda: 3)
+    monkeypatch.setattr("numerics.kernels.threads.n_threads", lambda: 3)
     start = NET.initial(19, seed=0, dtype="float32")
     for other in ({"chunk": 1}, {"chunk": 9}, {"n_nets": 19, "initial": start, "chunk": 5}):
         run = trained(**options | other)
@@ -70,7 +70,7 @@ def test_resumed_runs_agree_to_the_last_bit(tmp_path, monkeypatch):
         if done >= 8:
             raise Stopped
 
-    monkeypatch.setattr("numerics.kernels.cpu.n_threads", lambda: 2)
+    monkeypatch.setattr("numerics.kernels.threads.n_threads", lambda: 2)
     options = {"n_nets": 18, "chunk": 5, "optimizer": "adam", "dtype": "float32", "losses": False}
     whole = trained(**options)
     assert "loss" not in whole.dataset
