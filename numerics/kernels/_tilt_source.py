@@ -53,8 +53,8 @@ def evaluate_network(known, terms, values):
 """
 
 _ADD = """
-@njit(fastmath=FLAGS, error_model='numpy', cache=True)
-def weigh(logs, n_valid, head, weights, tiles):
+@njit(fastmath=FLAGS, error_model='numpy')
+def weigh_networks(logs, n_valid, head, weights, tiles):
     # weights relative to the largest one so far, head[0]; sums so far are brought to the same factor
     use_wide_vectors()
     top = head[0]
@@ -111,7 +111,7 @@ def add_blocks(blocks, sizes, group0, group1, width, points, offsets, constants,
                     rows[i, l] = ZERO
             if heads.shape[0] > 0:
                 fill_monomials(rows, factors)
-                weigh(values[0], n_valid, heads[b], weights, tiles[b])
+                weigh_networks(values[0], n_valid, heads[b], weights, tiles[b])
                 for i in range(n_rows):
                     for l in range(LANES):
                         rows[n_rows + i, l] = rows[i, l] * np.{dtype}(weights[l])

@@ -63,7 +63,7 @@ def derivative_by_hand(n: int, x: np.ndarray, index: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("input_dim", [1, 2])
 def test_first_derivative_of_a_tilt(input_dim):
     broken, x = quartic(input_dim).at(N=2, sigma_w0=1, sigma_w1=1), points(input_dim)
-    measured = Ensemble(broken, n_nets=200_000, seed=41, backend="numpy").correlator_derivatives(x)
+    measured = Ensemble(broken, n_nets=200_000, seed=41).correlator_derivatives(x)
     result = compare(broken, measured)
     assert result.max_pull < 5
     for n in (2, 4):
@@ -78,7 +78,7 @@ def test_first_derivative_of_a_tilt(input_dim):
 def test_a_covariance_with_a_product_of_cumulants_is_something_else():
     """The derivative of the four-point function is no covariance of V with phi^4 minus products of estimates."""
     broken, x = quartic(1).at(N=2, sigma_w0=1, sigma_w1=1), points(1)
-    ensemble = Ensemble(broken, n_nets=200_000, seed=41, backend="numpy")
+    ensemble = Ensemble(broken, n_nets=200_000, seed=41)
     measured = ensemble.correlator_derivatives(x)
     phi, p = ensemble.sample(x), ensemble.parameters()
     v = (p["W0"][..., 0] ** 2).mean(axis=1) ** 2
@@ -93,9 +93,7 @@ def test_a_covariance_with_a_product_of_cumulants_is_something_else():
 
 def test_second_derivatives():
     broken, x = quartic(1).at(N=1, sigma_w0=1, sigma_w1=1), points(1)
-    measured = Ensemble(broken, n_nets=1_000_000, seed=42, backend="numpy").correlator_derivatives(
-        x[:2], order=2, max_points=2
-    )
+    measured = Ensemble(broken, n_nets=1_000_000, seed=42).correlator_derivatives(x[:2], order=2, max_points=2)
     right = compare(broken, measured)
     assert right.max_pull < 5
     wrong = (measured.values(2) - right.predicted[2] / 2) / measured.errors(2)  # the Taylor coefficient instead
@@ -107,7 +105,7 @@ def test_reweighting():
     """A quadratic tilt only changes the variance of the weights: exact at any strength."""
     net, alpha = cos_net(), 0.3
     broken = tilted(net, neuron_sum(net.w0**2)).at(N=3, sigma_w0=1, sigma_w1=1, alpha=alpha)
-    ensemble = Ensemble(broken, n_nets=200_000, seed=43, backend="numpy")
+    ensemble = Ensemble(broken, n_nets=200_000, seed=43)
     measured = ensemble.connected_correlators(points(1))
     narrow = net.at(N=3, sigma_w0=sympy.sqrt(1 / (1 + 2 * sympy.Rational(3, 10))), sigma_w1=1)
     assert compare(narrow, measured).max_pull < 5
@@ -128,9 +126,9 @@ def test_tilt_with_the_field_itself():
     """V = phi(z)^2 in a linear net: with the output, not only hidden parameters."""
     net = linear_net()
     broken = tilted(net, neuron_sum(1, at=[1]) ** 2).at(N=2, sigma_w0=1, sigma_w1=1)
-    ensemble = Ensemble(broken, n_nets=100_000, seed=44, backend="numpy")
+    ensemble = Ensemble(broken, n_nets=100_000, seed=44)
     np.testing.assert_allclose(
-        Ensemble(broken.at(alpha=0.1), n_nets=100_000, seed=44, backend="numpy").log_weights(count=1000),
+        Ensemble(broken.at(alpha=0.1), n_nets=100_000, seed=44).log_weights(count=1000),
         -0.1 * ensemble.sample([[1.0]], count=1000)[:, 0] ** 2,
         atol=1e-12,
     )
@@ -144,12 +142,12 @@ def test_tilt_with_the_field_itself():
 def test_smooth_family():
     net = cos_net()
     family = score_family(net, -sympy.log(1 + ALPHA) * neuron_sum(net.w0**2)).at(N=2, sigma_w0=1, sigma_w1=1)
-    ensemble = Ensemble(family, n_nets=400_000, seed=45, backend="numpy")
+    ensemble = Ensemble(family, n_nets=400_000, seed=45)
     for order in (1, 2):
         measured = ensemble.correlator_derivatives(points(1)[:2], order=order, max_points=2)
         assert compare(family, measured).max_pull < 5
         assert np.abs(measured.values(2) / measured.errors(2)).max() > 10
-    strong = Ensemble(family.at(alpha=0.5), n_nets=100_000, seed=45, backend="numpy")
+    strong = Ensemble(family.at(alpha=0.5), n_nets=100_000, seed=45)
     variance = 1 / (1 + 2 * np.log(1.5))
     narrow = net.at(N=2, sigma_w0=sympy.sqrt(sympy.Rational(variance)), sigma_w1=1)
     assert compare(narrow, strong.connected_correlators(points(1))).max_pull < 5
@@ -159,7 +157,7 @@ def test_too_few_effective_samples():
     net = cos_net()
     broken = tilted(net, neuron_sum(net.w0**2)).at(N=20, sigma_w0=1, sigma_w1=1, alpha=5)
     with pytest.raises(EffectiveSampleSizeError, match=r"2000 networks of .* are worth .* use more networks") as caught:
-        Ensemble(broken, n_nets=2000, backend="numpy").connected_correlators([[0.0]])
+        Ensemble(broken, n_nets=2000).connected_correlators([[0.0]])
     assert caught.value.estimate.n_nets == 2000
     assert caught.value.estimate.dataset.attrs["effective_sample_size"] < 200
     assert pickle.loads(pickle.dumps(caught.value)).args == caught.value.args
@@ -227,26 +225,21 @@ def test_mixture_of_several_parameters_does_not_depend_on_pieces():
 def test_neurons_that_are_not_identical():
     net = cos_net()
     both = independent_sum(net.at(N=2, sigma_w0=1, sigma_w1=1), linear_net().at(N=3, sigma_w0=1, sigma_w1=0.5))
-    ensemble = Ensemble(both, n_nets=200_000, seed=48, backend="numpy")
+    ensemble = Ensemble(both, n_nets=200_000, seed=48)
     measured = ensemble.connected_correlators(points(1)[:2])
     assert compare(both, measured).max_pull < 5
     assert compare(both.parts[0], measured).max_pull > 10
     listed = with_parameter_list(net.at(sigma_w1=1), sigma_w0=[1, 1, 3])
-    assert (
-        compare(
-            listed, Ensemble(listed, n_nets=200_000, seed=49, backend="numpy").connected_correlators(points(1)[:2])
-        ).max_pull
-        < 5
-    )
+    assert compare(listed, Ensemble(listed, n_nets=200_000, seed=49).connected_correlators(points(1)[:2])).max_pull < 5
     same = net.at(N=2, sigma_w0=1, sigma_w1=1)
-    twice = Ensemble(independent_sum(same, same), n_nets=1000, seed=50, backend="numpy")
+    twice = Ensemble(independent_sum(same, same), n_nets=1000, seed=50)
     first, second = (part.outputs(np.zeros((1, 1)))(0, 0, 10) for part in twice._source.parts)
     assert not np.any(first == second)  # each part has a stream of its own
 
 
 def test_unusable_requests():
     broken = quartic(1).at(N=2, sigma_w0=1, sigma_w1=1)
-    ensemble = Ensemble(broken, n_nets=100, backend="numpy")
+    ensemble = Ensemble(broken, n_nets=100)
     with pytest.raises(ValueError, match="strength alpha has no number"):
         ensemble.connected_correlators([[0.0]])
     with pytest.raises(ValueError, match="has no strength 'beta'"):
@@ -256,20 +249,20 @@ def test_unusable_requests():
     with pytest.raises(ValueError, match="max_points must be 1 to 6, got 7"):
         ensemble.correlator_derivatives([[0.0]], order=2, max_points=5)
     with pytest.raises(ValueError, match="has no strength"):
-        Ensemble(broken.base, n_nets=100, backend="numpy").correlator_derivatives([[0.0]])
+        Ensemble(broken.base, n_nets=100).correlator_derivatives([[0.0]])
     with pytest.raises(TypeError, match="is not deformed"):
-        Ensemble(broken.base, n_nets=100, backend="numpy").log_weights()
-    plain = Ensemble(broken.base, n_nets=100, backend="numpy").connected_correlators([[0.0]])
+        Ensemble(broken.base, n_nets=100).log_weights()
+    plain = Ensemble(broken.base, n_nets=100).connected_correlators([[0.0]])
     with pytest.raises(ValueError, match="expansion in alpha: give compare its connected_correlators"):
         compare(broken, plain)
     with pytest.raises(ValueError, match="derivatives of order 1 were measured"):
         compare(broken.base, ensemble.correlator_derivatives([[0.0]]))
     with pytest.raises(ValueError, match="no numbers"):
-        Ensemble(quartic(1), n_nets=100, backend="numpy")
+        Ensemble(quartic(1), n_nets=100)
 
 
 def test_finite_strength_against_the_expansion():
     broken = quartic(1).at(N=4, sigma_w0=1, sigma_w1=1, alpha=0.05)
-    measured = Ensemble(broken, n_nets=100_000, seed=51, backend="numpy").connected_correlators(points(1), max_points=2)
+    measured = Ensemble(broken, n_nets=100_000, seed=51).connected_correlators(points(1), max_points=2)
     theory = broken.connected_correlators(max_points=2, order={"alpha": 2})
     assert compare(theory, measured).max_pull < 5

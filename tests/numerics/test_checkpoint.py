@@ -11,8 +11,7 @@ import time
 import numpy as np
 import pytest
 
-from diagrams import Discrete, Uniform, cos_net, mixture, tilted
-from diagrams.independence import neuron_sum
+from diagrams import Box, Discrete, LocalInteraction, Uniform, cos_net, deform, mixture
 from numerics import Ensemble
 from numerics.blocks import _Rows
 from numerics.checkpoint import MAGIC, Checkpoint, CheckpointError, CheckpointWarning
@@ -243,8 +242,8 @@ def test_requests_that_cannot_be_met(tmp_path):
         ENSEMBLE.connected_correlators(X, checkpoint=tmp_path)
     with pytest.raises(ValueError, match="checkpoint_seconds must be >= 0"):
         ENSEMBLE.connected_correlators(X, checkpoint=tmp_path / "run", checkpoint_seconds=-1)
-    deformed = tilted(NET, neuron_sum(NET.w0**2) ** 2 / 100).at(alpha=0.1)
-    with pytest.raises(ValueError, match="not for weighted ones"):
+    deformed = deform(NET, LocalInteraction({4: 1}, region=Box(2)))
+    with pytest.raises(ValueError, match="not for actions with an interaction"):
         Ensemble(deformed, n_nets=1000).connected_correlators(X, checkpoint=tmp_path / "run")
     with pytest.raises(ValueError, match="sampling='sobol'"):
         ENSEMBLE.connected_correlators(X, checkpoint=tmp_path / "run", method="neuron", sampling="sobol")
