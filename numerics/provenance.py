@@ -7,6 +7,7 @@ import platform
 from collections.abc import Mapping
 from functools import cache
 from importlib import metadata
+from types import CodeType, FunctionType
 from typing import Any
 
 import sympy
@@ -25,7 +26,8 @@ def definition_of(value: Any) -> str:
     Parameters
     ----------
     value : Architecture, Mixture, ...
-        Dataclasses are taken apart, whatever their own ``repr``.
+        Dataclasses are taken apart, whatever their own ``repr``, and so are objects that have none, which would print
+        their place in memory, and functions.
 
     Examples
     --------
@@ -43,4 +45,12 @@ def definition_of(value: Any) -> str:
         return f"{{{', '.join(f'{definition_of(k)}: {definition_of(v)}' for k, v in value.items())}}}"
     if isinstance(value, sympy.Basic):
         return sympy.srepr(value) if value.has(sympy.Float) else str(value)
+    if isinstance(value, FunctionType):
+        code, cells = value.__code__, [cell.cell_contents for cell in value.__closure__ or ()]
+        constants = [c for c in code.co_consts if not isinstance(c, CodeType)]
+        around = [c.__qualname__ if isinstance(c, FunctionType) else c for c in cells]  # one may be the function itself
+        inside = [code.co_code.hex(), code.co_names, constants, around, value.__defaults__]
+        return f"{value.__module__}.{value.__qualname__}{definition_of(inside)}"
+    if repr(value) == object.__repr__(value):
+        return f"{type(value).__qualname__}({definition_of(getattr(value, '__dict__', {}))})"
     return repr(value)
