@@ -122,7 +122,7 @@ class MixedNetworks:
     @property
     def _widths(self) -> tuple[Any, ...]:
         """The values of a random width."""
-        law = self.mixture.shared.get("N")
+        law: Any = self.mixture.shared.get("N")  # Discrete
         return () if law is None else tuple(law.values)
 
     def _model(self, shared: dict[str, Any]) -> NetworkModel:

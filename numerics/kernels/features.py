@@ -361,8 +361,8 @@ def feature_source(
         cut = {"place": "", "leave_out": ""}
         if by_width:
             cut = {"place": "place, widths, ", "leave_out": "    leave_out(place, widths, scratch)\n"}
-            lines = [f"        {w} = {w} if is_there else ZERO" for w in weights]
-            text += _LEAVE_OUT.format(there=layout.at(layout.there), dtype=dtype, weights="\n".join(lines))
+            zeros = "\n".join(f"        {w} = {w} if is_there else ZERO" for w in weights)
+            text += _LEAVE_OUT.format(there=layout.at(layout.there), dtype=dtype, weights=zeros)
         feature = indent("\n".join(_feature_lines(inside[0], inside[1], weights, layout, by_width)), " " * 8)
         text += _ADD_NEURON.format(feature=feature, **cut, **body, **numbers)
     else:
