@@ -168,7 +168,8 @@ def test_neurons_that_a_network_does_not_have_may_overflow(dtype):
     assert usual.sum() > 0.9 * narrow.sum() > 300
     assert np.isfinite(expected[many]).mean() < 0.5  # so most neighbours in a group of lanes overflow
     assert not np.isfinite(found[narrow & ~usual]).any()
-    np.testing.assert_allclose(found[usual], expected[usual], rtol=1e-10 if dtype == "float64" else 1e-4)
+    rtol, atol = 1e-10 if dtype == "float64" else 1e-4, np.finfo(dtype).tiny
+    np.testing.assert_allclose(found[usual], expected[usual], rtol=rtol, atol=atol)
 
 
 def test_correlators_of_random_widths():
