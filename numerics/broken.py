@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import sympy
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -81,10 +80,8 @@ def reweighted(ensemble: Ensemble, points: Floats, *, max_points: int, run: Run)
 def derivatives(ensemble: Ensemble, points: Floats, *, order: int, max_points: int, progress: bool) -> Estimate:
     """Return derivatives at strength zero, see :meth:`Ensemble.correlator_derivatives`."""
     architecture = _deformed(ensemble)
-    coefficients = [architecture.log_weight(k) for k in range(1, order + 1)]
-    wanted = coefficients[:1] if order == 1 or coefficients[1] == 0 else coefficients
     assert isinstance(ensemble._source, Networks)
-    source = WeightedNetworks(architecture, ensemble._source, tuple(sympy.sympify(c) for c in wanted))
+    source = WeightedNetworks.scores(architecture, ensemble._source, order)
     n_fields = ensemble.n_outputs * len(points)
     with tqdm(total=ensemble.n_nets, disable=not progress, unit="net", unit_scale=True) as bar:
         if source.is_compiled:
