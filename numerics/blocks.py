@@ -17,9 +17,8 @@ from tqdm import tqdm
 from numerics.backends import array_module
 from numerics.estimators import BlockSums, monomial_sums, n_monomials
 from numerics.kernels import LANES, N_HEADS
-from numerics.mixed import MixedNetworks
 from numerics.reweighting import joined_rows, weighted_row
-from numerics.sources import Networks, Outputs, Source
+from numerics.sources import Outputs, Source
 from numerics.weighted_networks import WeightedNetworks
 
 _SECONDS_PER_CALL = 0.1  # of compiled code, during which Ctrl-C has to wait
@@ -286,7 +285,7 @@ def block_summer(source: Source, points: NDArray[np.float64], max_points: int, s
         Networks in a full block.
     """
     n_columns = row_length(source, len(points), max_points)
-    if isinstance(source, (Networks, MixedNetworks, WeightedNetworks)) and source.is_compiled:
+    if source.is_compiled:
         return partial(summed_compiled, source.kernel(points, max_points), n_columns, -(-size // LANES))
     if isinstance(source, WeightedNetworks):
         return partial(_weighted_by_arrays, source.weighted_outputs(points), n_columns, max_points)
