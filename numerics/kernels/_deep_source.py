@@ -1,0 +1,282 @@
+"""Source text of networks with several hidden layers in compiled code.
+
+Networks lie side by side, :data:`STRIP` of them, which is fewer than the lanes of other kernels: what a hidden layer
+hands on is an array (unit, point, network), and for layers of some ten units it has to fit the second-level cache.
+Weights are drawn a chunk at a time and multiplied at once with what comes from below; they are never stored.
+"""
+
+from __future__ import annotations
+
+from textwrap import indent
+
+from diagrams._gaussian_activations import ACTIVATION_VARIABLE, Activation, Cosine, Relu
+from numerics import elementary
+from numerics._codegen import imported
+from numerics.kernels import WORDS_PER_PAIR, Round
+from numerics.kernels._sums_source import INTRINSICS, sums_module
+from numerics.kernels._words_source import drawing_module
+from numerics.kernels.features import statements
+
+#: Networks side by side.
+STRIP = 32
+#: Normals of a chunk, whose words are whole calls of the generator.
+CHUNK = 32
+#: Phases of a chunk.
+PHASES = 32
+
+_HEAD = """
+import math
+from numba import njit
+{imports}
+FLAGS = {{'contract', 'nsz'}}
+U64 = np.uint64
+ZERO = np.{dtype}(0.0)
+LOW = U64(0xFFFFFFFF)
+M0 = U64(0xD2511F53)
+M1 = U64(0xCD9E8D57)
+{constants}
+"""
+
+# The products are written down: their order is then that of the units below, and LLVM need not ask whether arrays
+# overlap. A vector of all networks of a strip is cut into registers by LLVM.
+_PRODUCTS = """
+@intrinsic
+def add_products(context, normals, first, n, below, unit, n_points, sums):
+    # sums[p] += sum over c < n of normal (first + c) * below[(unit + c) n_points + p]
+    def generate(context, builder, signature, arguments):
+        normals, below, sums = (
+            make_array(signature.args[i])(context, builder, value=arguments[i]).data for i in (0, 3, 6)
+        )
+        first, n, unit, n_points = (arguments[i] for i in (1, 2, 4, 5))
+        integer = ir.IntType(64)
+        vector = ir.VectorType(context.get_value_type(signature.args[0].dtype), {strip})
+
+        def address(array, row):
+            start = builder.gep(array, [builder.mul(row, integer({strip}))])
+            return builder.bitcast(start, vector.as_pointer())
+
+        def add(point, count):
+            places = [builder.add(point, integer(i)) for i in range(count)]
+            totals = [cgutils.alloca_once(builder, vector) for _ in places]
+            for total, p in zip(totals, places):
+                builder.store(builder.load(address(sums, p), align=ALIGNMENT), total)
+            with cgutils.for_range(builder, n) as loop:
+                q = builder.add(first, loop.index)
+                plane = builder.mul(builder.and_(q, integer(1)), integer({n_pairs}))
+                weight = builder.load(
+                    address(normals, builder.add(plane, builder.lshr(q, integer(1)))), align=ALIGNMENT
+                )
+                row = builder.mul(builder.add(unit, loop.index), n_points)
+                for total, p in zip(totals, places):
+                    value = builder.load(address(below, builder.add(row, p)), align=ALIGNMENT)
+                    term = builder.fmul(weight, value, flags=['contract'])
+                    builder.store(builder.fadd(builder.load(total), term, flags=['contract']), total)
+            for total, p in zip(totals, places):
+                builder.store(builder.load(total), address(sums, p), align=ALIGNMENT)
+
+        pairs = builder.and_(n_points, integer(-{at_a_time}))
+        with cgutils.for_range_slice(builder, integer(0), pairs, integer({at_a_time})) as (point, _):
+            add(point, {at_a_time})
+        with cgutils.for_range_slice(builder, pairs, n_points, integer(1)) as (point, _):
+            add(point, 1)
+        return context.get_dummy_value()
+
+    return types.none(normals, first, n, below, unit, n_points, sums), generate
+"""
+
+# Layer l takes the words of round l: pairs of normals for the weights, row by row, and the biases; then the phases.
+# ``number`` is the layer; ``shift`` holds the biases and phases of its units.
+_LAYER = """
+@njit(error_model='numpy', cache=True)
+def open_strip(first, high, opening):
+    use_wide_vectors()
+    for l in range({strip}):
+        product = M0 * U64(first + l)
+        high[l] = product >> U64(32)
+        opening[0, l] = product & LOW
+
+
+@njit(error_model='numpy', cache=True)
+def open_calls(call, key1, high, opening):
+    use_wide_vectors()
+    for c in range(opening.shape[0] - 1):
+        mask = U64(call + c) ^ key1
+        for l in range({strip}):
+            opening[c + 1, l] = M1 * ((high[l] ^ mask) & LOW)
+
+
+@njit(fastmath=FLAGS, error_model='numpy', cache=True)
+def draw_shifts(number, above, below, bias, has_phase, block, key0, key1, high, buffers, shift):
+    use_wide_vectors()
+    words, opening, normals, phases, phase_words, phase_opening, turns = buffers
+    n_weights = above * below
+    n_normals = n_weights + (above if bias > ZERO else 0)
+    for i in range(above):
+        for l in range({strip}):
+            shift[i, l] = ZERO
+    for chunk in range(n_weights // {chunk}, (n_normals + {chunk} - 1) // {chunk} if bias > ZERO else 0):
+        open_calls({calls} * chunk, key1, high, opening)
+        draw(block, number, key0, key1, opening, words)
+        transform(words, normals, phases)
+        for c in range({chunk}):
+            i = {chunk} * chunk + c - n_weights
+            if 0 <= i and i < above:
+                for l in range({strip}):
+                    shift[i, l] = bias * normals[c % 2, c // 2, l]
+    if has_phase:
+        start = (n_normals + 1) // 2 * {words_per_pair}
+        for k in range(0, above + start % 4, {n_phases}):
+            open_calls(start // 4 + k // 4, key1, high, phase_opening)
+            draw_phases(block, number, key0, key1, phase_opening, phase_words)
+            transform_phases(phase_words, normals, turns)
+            for c in range({n_phases}):
+                i = k + c - start % 4
+                if 0 <= i and i < above:
+                    for l in range({strip}):
+                        shift[i, l] += turns[c, l]
+
+
+@njit(fastmath=FLAGS, error_model='numpy', cache=True)
+def finish_unit(i, is_top, weight, n_points, shift, sums, values):
+    use_wide_vectors()
+    stay_apart()
+    for p in range(n_points):
+        row = i * n_points + p
+        if is_top:
+            for l in range({strip}):
+                values[row, l] = weight * sums[p, l] + shift[i, l]
+        else:
+            for l in range({strip}):
+                z = weight * sums[p, l] + shift[i, l]
+{activation}
+        for l in range({strip}):
+            sums[p, l] = ZERO
+
+
+@njit(fastmath=FLAGS, error_model='numpy', cache=True)
+def evaluate_layer(
+    number, above, below, weight, is_top, n_points, block, key0, key1, high, buffers, shift, sums, given, values
+):
+    use_wide_vectors()
+    words, opening, normals, phases = buffers[:4]
+    n_weights = above * below
+    for p in range(n_points):
+        for l in range({strip}):
+            sums[p, l] = ZERO
+    i, unit = 0, 0
+    for chunk in range((n_weights + {chunk} - 1) // {chunk}):
+        open_calls({calls} * chunk, key1, high, opening)
+        draw(block, number, key0, key1, opening, words)
+        transform(words, normals, phases)
+        c, end = 0, min({chunk}, n_weights - {chunk} * chunk)
+        while c < end:
+            n = min(end - c, below - unit)
+            add_products(normals, c, n, given, unit, n_points, sums)
+            c += n
+            unit += n
+            if unit == below:
+                finish_unit(i, is_top, weight, n_points, shift, sums, values)
+                i += 1
+                unit = 0
+"""
+
+_WRITE = """
+@njit(nogil=True, fastmath=FLAGS, error_model='numpy', cache=True)
+def write_groups(
+    blocks, sizes, group0, group1, units, scales, biases, n_phased, pairs, n_points, key0, key1,
+    buffers, high, shift, sums, inputs, layers, outputs
+):
+    use_wide_vectors()
+    n_layers = units.shape[0] - 1
+    for b in range(blocks.shape[0]):
+        for first in range(group0 * LANES, min(group1 * LANES, sizes[b]), {strip}):
+            place = b * (group1 - group0) + first // LANES - group0
+            lane = first % LANES
+            open_strip(first, high, buffers[1])
+            open_strip(first, high, buffers[5])
+            for number in range(n_layers):
+                below, above = units[number], units[number + 1]
+                draw_shifts(
+                    number, above, below, biases[number], number < n_phased, blocks[b], key0, key1, high, buffers, shift
+                )
+                evaluate_layer(
+                    number, above, below, scales[number], number == n_layers - 1 and pairs.shape[0] == 0, n_points,
+                    blocks[b], key0, key1, high, buffers, shift, sums,
+                    inputs if number == 0 else layers[(number + 1) % 2], layers[number % 2],
+                )
+            found = layers[(n_layers + 1) % 2]
+            if pairs.shape[0] == 0:
+                for i in range(outputs.shape[1]):
+                    for l in range({strip}):
+                        outputs[place, i, lane + l] = found[i, l]
+            else:
+                top = scales[n_layers]
+                for i in range(pairs.shape[0]):
+                    x, y = pairs[i, 0], pairs[i, 1]
+                    for l in range({strip}):
+                        sums[0, l] = ZERO
+                    for j in range(units[n_layers]):
+                        for l in range({strip}):
+                            sums[0, l] += found[j * n_points + x, l] * found[j * n_points + y, l]
+                    for l in range({strip}):
+                        outputs[place, i, lane + l] = top * sums[0, l]
+"""
+
+
+def chunk_of_normals(dtype: str) -> Round:
+    """Return the words of a chunk of weights or biases."""
+    return Round(1, CHUNK // 2, WORDS_PER_PAIR[dtype], 0)
+
+
+def chunk_of_phases(dtype: str) -> Round:
+    """Return the words of a chunk of phases."""
+    return Round(1, 0, WORDS_PER_PAIR[dtype], PHASES)
+
+
+def activation_unit(activation: Activation) -> float:
+    """Return what the text of an activation takes as one: a turn for the cosine, else one."""
+    return 6.283185307179586 if isinstance(activation, Cosine) else 1.0
+
+
+def deep_source(activation: Activation, dtype: str) -> str:
+    """Return the text of the module that evaluates networks with several hidden layers.
+
+    Parameters
+    ----------
+    activation : Activation
+        Its argument is measured in :func:`activation_unit`.
+    dtype : {"float64", "float32"}
+
+    Raises
+    ------
+    ValueError
+        If the activation holds functions that cannot be evaluated.
+    """
+    lines, used, constants = _activation_lines(activation, dtype)
+    normals, phases = chunk_of_normals(dtype), chunk_of_phases(dtype)
+    imports = [
+        imported(sums_module(dtype), *INTRINSICS),
+        imported(drawing_module(normals, dtype, STRIP), "draw", "transform"),
+        imported(
+            drawing_module(phases, dtype, STRIP), "draw as draw_phases", "transform as transform_phases"
+        ),
+    ]  # fmt: skip
+    layer = _LAYER.format(
+        strip=STRIP, chunk=CHUNK, n_phases=PHASES, calls=normals.n_calls, words_per_pair=normals.words_per_pair,
+        activation=indent("\n".join(lines), " " * 16),
+    )  # fmt: skip
+    head = _HEAD.format(dtype=dtype, imports="".join(imports), constants=constants)
+    products = _PRODUCTS.format(strip=STRIP, n_pairs=normals.n_pairs, at_a_time=2)
+    return "\n".join([elementary.library(used, dtype), head, products, layer, _WRITE.format(strip=STRIP)])
+
+
+def _activation_lines(activation: Activation, dtype: str) -> tuple[list[str], set[str], str]:
+    """Return the lines that write the value at ``z``, the elementary functions and the constants they need."""
+    if isinstance(activation, Cosine):
+        return [f"values[row, l] = {elementary.function_name('cos_wave', dtype)}(z)"], {"cos_wave"}, ""
+    if isinstance(activation, Relu):
+        return ["values[row, l] = z if z > ZERO else ZERO"], set(), ""
+    expression = activation.expression(ACTIVATION_VARIABLE)
+    lines, result, used, constants = statements(expression, "numba", dtype, {ACTIVATION_VARIABLE: "z"})
+    text = "".join(f"{name} = np.float32({number})\n" for number, name in constants.items())
+    return [*lines, f"values[row, l] = {result}"], used, text

@@ -1,0 +1,111 @@
+"""The compiled CPU kernel of networks with several hidden layers: drawn and evaluated layer by layer, nothing stored.
+
+The words are those of the array code (:mod:`numerics.deep_networks`), so that the networks are the same to rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diagrams._gaussian_activations import Activation
+from numerics._codegen import load_module
+from numerics.kernels import LANES, philox
+from numerics.kernels._deep_source import STRIP, activation_unit, chunk_of_normals, chunk_of_phases, deep_source
+from numerics.kernels.buffers import Kind, arrays_side_by_side
+from numerics.kernels.given import Floats, OutputsKernel
+
+if TYPE_CHECKING:
+    from numerics.deep_networks import Layer
+
+
+@cache
+def deep_module(activation: Activation, dtype: str) -> Any:
+    """Return the module made of :func:`deep_source`; its functions are compiled at their first calls."""
+    return load_module(deep_source(activation, dtype), label=f"deep_{type(activation).__name__.lower()}_{dtype}")
+
+
+class DeepKernel(OutputsKernel):
+    """The compiled kernel of networks with several hidden layers.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        From the first to the outputs.
+    activation : Activation
+    points : array (n_points, input_dim)
+    pairs : array (n_pairs, 2), optional
+        The field is the covariance of an output at these pairs of points, given the hidden layers and without the output
+        bias, in place of the outputs.
+    max_points : int
+        Highest degree of the monomials.
+    seed : int
+        ``0 <= seed < 2**64``.
+    dtype : {"float64", "float32"}
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        activation: Activation,
+        points: NDArray[np.float64],
+        *,
+        pairs: NDArray[np.int64] | None = None,
+        max_points: int,
+        seed: int,
+        dtype: str,
+    ) -> None:
+        super().__init__(layers[-1].above * len(points) if pairs is None else len(pairs), max_points, dtype)
+        self._module = deep_module(activation, dtype)
+        unit, hidden, top = activation_unit(activation), layers[:-1], layers[-1]
+        drawn = hidden if pairs is not None else layers
+        scales = [layer.weight / unit for layer in hidden] + [top.weight if pairs is None else top.weight**2]
+        biases = [layer.bias / unit for layer in hidden] + [top.bias]
+        units = [layers[0].below, *(layer.above for layer in drawn)]
+        self._points = np.ascontiguousarray(points, dtype=dtype)
+        self._most = max(units[1:])
+        self._n_normals = sum(layer.n_normals for layer in drawn)
+        key = (np.uint64(word) for word in philox.key_words(seed))
+        self._arguments = (
+            np.array(units), np.array(scales, dtype=dtype), np.array(biases, dtype=dtype),
+            sum(layer.has_phase for layer in hidden), np.zeros((0, 2), np.int64) if pairs is None else pairs,
+            len(points), *key,
+        )  # fmt: skip
+
+    @property
+    def seconds_per_group(self) -> float:
+        """Rough cost of one group of lanes, from which callers choose how much to do at once."""
+        return 1e-9 * LANES * (self._n_normals * (3 + 0.3 * len(self._points)) + self._sums.n_monomials)
+
+    def _space(self) -> tuple[Any, ...]:
+        """Return buffers of both kinds of chunks, then shifts, sums, inputs, and two arrays for what layers hand on."""
+        dtype, n_points, dim = self._dtype, len(self._points), self._points.shape[1]
+        word = np.float64 if dtype == "float64" else np.uint32
+        normals, phases = chunk_of_normals(dtype), chunk_of_phases(dtype)
+        kinds: list[Kind] = [
+            ((4, normals.n_calls, STRIP), word),
+            ((normals.n_calls + 1, STRIP), np.uint64),
+            ((2, normals.n_pairs, STRIP), dtype),
+            ((1, STRIP), dtype),
+            ((4, phases.n_calls, STRIP), word),
+            ((phases.n_calls + 1, STRIP), np.uint64),
+            ((phases.n_phases, STRIP), dtype),
+            ((STRIP,), np.uint64),
+            ((self._most, STRIP), dtype),
+            ((n_points, STRIP), dtype),
+            ((dim * n_points, STRIP), dtype),
+            ((self._most * n_points, STRIP), dtype),
+            ((self._most * n_points, STRIP), dtype),
+        ]
+        arrays = arrays_side_by_side(kinds)
+        arrays[10][...] = self._points.T.reshape(-1, 1)
+        return tuple(arrays[:7]), *arrays[7:11], tuple(arrays[11:])
+
+    def _write(
+        self, blocks: NDArray[np.int64], sizes: NDArray[np.int64], group0: int, group1: int, space: Any, outputs: Floats
+    ) -> None:
+        self._module.write_groups(blocks, sizes, group0, group1, *self._arguments, *space, outputs)
