@@ -289,16 +289,31 @@ def block_summer(source: Source, points: NDArray[np.float64], max_points: int, s
         return partial(summed_compiled, source.kernel(points, max_points), n_columns, -(-size // LANES))
     if isinstance(source, WeightedNetworks):
         return partial(_weighted_by_arrays, source.weighted_outputs(points), n_columns, max_points)
-    return partial(_summed_by_arrays, array_module(source.backend), source.outputs(points), n_columns, max_points)
+    return partial(_summed_by_arrays, _adder(source, len(points), max_points), source.outputs(points), n_columns)
+
+
+def _adder(source: Source, n_points: int, max_points: int) -> Callable[[Any, NDArray[np.float64]], None]:
+    """Return a function of (outputs, sums) that adds the monomials of networks to sums."""
+    if source.backend == "numba":
+        from numerics.kernels.given import GivenSums
+
+        return GivenSums(source.n_outputs * n_points, max_points, source.dtype).add_rows
+    xp = array_module(source.backend)
+
+    def add(outputs: Any, sums: NDArray[np.float64]) -> None:
+        sums += monomial_sums(xp, outputs, max_points)
+
+    return add
 
 
 def _summed_by_arrays(
-    xp: Any, outputs: Outputs, n_columns: int, max_points: int, blocks: Iterable[Block], told: Told
-) -> Iterator[NDArray[np.float64]]:
+    add: Callable[[Any, NDArray[np.float64]], None], outputs: Outputs, n_columns: int,
+    blocks: Iterable[Block], told: Told,
+) -> Iterator[NDArray[np.float64]]:  # fmt: skip
     for block in blocks:
         total = np.zeros(n_columns)
         for start, count in slices(0, block.n_nets):
-            total += monomial_sums(xp, outputs(block.index, start, count), max_points)
+            add(outputs(block.index, start, count), total)
             told(count)
         yield total[None]
 

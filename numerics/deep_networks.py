@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from diagrams._gaussian_activations import Activation, Cosine, Erf, Linear, Relu
 from diagrams.deep import DeepArchitecture
 from diagrams.symbols import symbol
+from numerics._printer import check_supported
 from numerics.backends import array_module
 from numerics.forward import round_numbers
 from numerics.kernels import special_functions
@@ -64,7 +65,7 @@ class DeepNetworks:
     activation : Activation
     seed : int
     backend : {"numba", "numpy", "cupy"}
-        numba compiles the random numbers of float64; the layers are matrix products of array code in any case.
+        numba compiles all of it (:mod:`numerics.kernels.deep`), the others are array code with matrix products.
     dtype : str
     is_conditional : bool
         Whether the field is, in place of the outputs, their covariance ``K(x, y)`` given the hidden layers, without the
@@ -104,8 +105,8 @@ class DeepNetworks:
 
     @property
     def is_compiled(self) -> bool:
-        """Whether sums of blocks are those of :meth:`kernel`."""
-        return self.backend == "numba"
+        """Whether sums of blocks are those of :meth:`kernel`; functions that only scipy has are for array code."""
+        return self.backend == "numba" and _has_source(self.activation)
 
     def kernel(self, points: NDArray[np.float64], max_points: int) -> Any:
         """Return the compiled kernel for sums of monomials at the points, or pairs of points."""
@@ -185,6 +186,15 @@ class DeepNetworks:
         size = max(1, _ELEMENTS[self.backend] // max(layer.n_normals for layer in self.layers))
         for first in range(start, start + count, size):
             yield first, min(first + size, start + count)
+
+
+def _has_source(activation: Activation) -> bool:
+    """Return whether an activation can be written in compiled code."""
+    try:
+        check_supported([activation.expression(symbol("z"))])
+    except ValueError:
+        return False
+    return True
 
 
 def _ends(pairs: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -51,9 +51,8 @@ class Ensemble:
     them (also where an interaction was added to the action, :func:`diagrams.engineering.deform`), and
     :meth:`correlator_derivatives` expands in the strength without reweighting. Mixtures draw the shared values anew for
     each network; for ``backend="numba"`` they are compiled like independent networks, except that a random width is
-    evaluated by array code (``dataset.attrs["backend"]`` says which it was). Sums of non-identical neurons draw each
-    part by its kernel and are added as arrays. Networks with several hidden layers (:func:`diagrams.deep_net`) are
-    drawn layer by layer; they are matrix products of array code.
+    evaluated by array code (``dataset.attrs["backend"]`` says which it was). Sums of non-identical neurons and networks
+    with several hidden layers (:func:`diagrams.deep_net`), drawn layer by layer, are compiled too.
 
     With several outputs, components are ordered output by output: all points of the first, then of the second.
 

@@ -143,7 +143,8 @@ def _draws(law: Any, rng: np.random.Generator, size: int) -> Floats:
 class SumOfNetworks:
     """Sums of independent networks of several architectures.
 
-    For ``backend="numba"`` the parts are compiled, and added group by group of networks (:mod:`numerics.kernels.given`).
+    For ``backend="numba"`` the parts are compiled, and added a few groups of networks at a time
+    (:mod:`numerics.kernels.given`).
 
     Parameters
     ----------

@@ -7,11 +7,13 @@ Weights are drawn a chunk at a time and multiplied at once with what comes from 
 
 from __future__ import annotations
 
+from functools import cache
 from textwrap import indent
+from types import ModuleType
 
 from diagrams._gaussian_activations import ACTIVATION_VARIABLE, Activation, Cosine, Relu
 from numerics import elementary
-from numerics._codegen import imported
+from numerics._codegen import imported, load_module
 from numerics.kernels import WORDS_PER_PAIR, Round
 from numerics.kernels._sums_source import INTRINSICS, sums_module
 from numerics.kernels._words_source import drawing_module
@@ -21,20 +23,20 @@ from numerics.kernels.features import statements
 STRIP = 32
 #: Normals of a chunk, whose words are whole calls of the generator.
 CHUNK = 32
-#: Phases of a chunk.
-PHASES = 32
 
 _HEAD = """
 import math
+import numpy as np
 from numba import njit
 {imports}
 FLAGS = {{'contract', 'nsz'}}
 U64 = np.uint64
 ZERO = np.{dtype}(0.0)
-LOW = U64(0xFFFFFFFF)
+"""
+_WORDS = """LOW = U64(0xFFFFFFFF)
 M0 = U64(0xD2511F53)
 M1 = U64(0xCD9E8D57)
-{constants}
+UNIT = np.{dtype}(2.0**-32)
 """
 
 # The products are written down: their order is then that of the units below, and LLVM need not ask whether arrays
@@ -108,7 +110,7 @@ def open_calls(call, key1, high, opening):
 @njit(fastmath=FLAGS, error_model='numpy', cache=True)
 def draw_shifts(number, above, below, bias, has_phase, block, key0, key1, high, buffers, shift):
     use_wide_vectors()
-    words, opening, normals, phases, phase_words, phase_opening, turns = buffers
+    words, opening, normals, phases = buffers
     n_weights = above * below
     n_normals = n_weights + (above if bias > ZERO else 0)
     for i in range(above):
@@ -125,40 +127,32 @@ def draw_shifts(number, above, below, bias, has_phase, block, key0, key1, high, 
                     shift[i, l] = bias * normals[c % 2, c // 2, l]
     if has_phase:
         start = (n_normals + 1) // 2 * {words_per_pair}
-        for k in range(0, above + start % 4, {n_phases}):
-            open_calls(start // 4 + k // 4, key1, high, phase_opening)
-            draw_phases(block, number, key0, key1, phase_opening, phase_words)
-            transform_phases(phase_words, normals, turns)
-            for c in range({n_phases}):
+        for k in range(0, above + start % 4, {n_words}):
+            open_calls(start // 4 + k // 4, key1, high, opening)
+            draw(block, number, key0, key1, opening, words)
+            for c in range({n_words}):
                 i = k + c - start % 4
                 if 0 <= i and i < above:
                     for l in range({strip}):
-                        shift[i, l] += turns[c, l]
+                        shift[i, l] += {turn}
 
 
 @njit(fastmath=FLAGS, error_model='numpy', cache=True)
-def finish_unit(i, is_top, weight, n_points, shift, sums, values):
+def finish_unit(i, weight, n_points, shift, sums, values):
     use_wide_vectors()
-    stay_apart()
     for p in range(n_points):
-        row = i * n_points + p
-        if is_top:
-            for l in range({strip}):
-                values[row, l] = weight * sums[p, l] + shift[i, l]
-        else:
-            for l in range({strip}):
-                z = weight * sums[p, l] + shift[i, l]
-{activation}
+        for l in range({strip}):
+            values[i * n_points + p, l] = weight * sums[p, l] + shift[i, l]
         for l in range({strip}):
             sums[p, l] = ZERO
 
 
 @njit(fastmath=FLAGS, error_model='numpy', cache=True)
 def evaluate_layer(
-    number, above, below, weight, is_top, n_points, block, key0, key1, high, buffers, shift, sums, given, values
+    number, above, below, weight, n_points, block, key0, key1, high, buffers, shift, sums, given, values
 ):
     use_wide_vectors()
-    words, opening, normals, phases = buffers[:4]
+    words, opening, normals, phases = buffers
     n_weights = above * below
     for p in range(n_points):
         for l in range({strip}):
@@ -175,15 +169,28 @@ def evaluate_layer(
             c += n
             unit += n
             if unit == below:
-                finish_unit(i, is_top, weight, n_points, shift, sums, values)
+                finish_unit(i, weight, n_points, shift, sums, values)
                 i += 1
                 unit = 0
 """
 
+# Words of float64 are the low bits of numbers 2**52 + word.
+_TURN = {"float64": "words{plane} * UNIT - 2.0**20", "float32": "np.float32(np.int32(words{plane})) * UNIT"}
+
 _WRITE = """
+@njit(fastmath=FLAGS, error_model='numpy', cache=True)
+def activate(n_rows, values):
+    use_wide_vectors()
+    stay_apart()
+    for row in range(n_rows):
+        for l in range({strip}):
+            z = values[row, l]
+{activation}
+
+
 @njit(nogil=True, fastmath=FLAGS, error_model='numpy', cache=True)
 def write_groups(
-    blocks, sizes, group0, group1, units, scales, biases, n_phased, pairs, n_points, key0, key1,
+    blocks, sizes, group0, group1, units, scales, biases, n_hidden, has_phases, pairs, n_points, key0, key1,
     buffers, high, shift, sums, inputs, layers, outputs
 ):
     use_wide_vectors()
@@ -193,17 +200,18 @@ def write_groups(
             place = b * (group1 - group0) + first // LANES - group0
             lane = first % LANES
             open_strip(first, high, buffers[1])
-            open_strip(first, high, buffers[5])
             for number in range(n_layers):
                 below, above = units[number], units[number + 1]
                 draw_shifts(
-                    number, above, below, biases[number], number < n_phased, blocks[b], key0, key1, high, buffers, shift
+                    number, above, below, biases[number], has_phases and number < n_hidden, blocks[b],
+                    key0, key1, high, buffers, shift,
                 )
                 evaluate_layer(
-                    number, above, below, scales[number], number == n_layers - 1 and pairs.shape[0] == 0, n_points,
-                    blocks[b], key0, key1, high, buffers, shift, sums,
+                    number, above, below, scales[number], n_points, blocks[b], key0, key1, high, buffers, shift, sums,
                     inputs if number == 0 else layers[(number + 1) % 2], layers[number % 2],
                 )
+                if number < n_hidden:
+                    activate(above * n_points, layers[number % 2])
             found = layers[(n_layers + 1) % 2]
             if pairs.shape[0] == 0:
                 for i in range(outputs.shape[1]):
@@ -228,14 +236,25 @@ def chunk_of_normals(dtype: str) -> Round:
     return Round(1, CHUNK // 2, WORDS_PER_PAIR[dtype], 0)
 
 
-def chunk_of_phases(dtype: str) -> Round:
-    """Return the words of a chunk of phases."""
-    return Round(1, 0, WORDS_PER_PAIR[dtype], PHASES)
-
-
 def activation_unit(activation: Activation) -> float:
     """Return what the text of an activation takes as one: a turn for the cosine, else one."""
     return 6.283185307179586 if isinstance(activation, Cosine) else 1.0
+
+
+@cache
+def layers_module(dtype: str) -> ModuleType:
+    """Return the module that draws layers and multiplies with them, which all activations share."""
+    plan = chunk_of_normals(dtype)
+    imports = imported(sums_module(dtype), *INTRINSICS) + imported(
+        drawing_module(plan, dtype, STRIP), "draw", "transform"
+    )
+    layer = _LAYER.format(
+        strip=STRIP, chunk=CHUNK, calls=plan.n_calls, n_words=4 * plan.n_calls, words_per_pair=plan.words_per_pair,
+        turn=_TURN[dtype].format(plane="[c % 4, c // 4, l]"),
+    )  # fmt: skip
+    head = _HEAD.format(dtype=dtype, imports=imports) + _WORDS.format(dtype=dtype)
+    products = _PRODUCTS.format(strip=STRIP, n_pairs=plan.n_pairs, at_a_time=2)
+    return load_module("\n".join([head, products, layer]), label=f"deep_layers_{dtype}")
 
 
 def deep_source(activation: Activation, dtype: str) -> str:
@@ -253,21 +272,11 @@ def deep_source(activation: Activation, dtype: str) -> str:
         If the activation holds functions that cannot be evaluated.
     """
     lines, used, constants = _activation_lines(activation, dtype)
-    normals, phases = chunk_of_normals(dtype), chunk_of_phases(dtype)
-    imports = [
-        imported(sums_module(dtype), *INTRINSICS),
-        imported(drawing_module(normals, dtype, STRIP), "draw", "transform"),
-        imported(
-            drawing_module(phases, dtype, STRIP), "draw as draw_phases", "transform as transform_phases"
-        ),
-    ]  # fmt: skip
-    layer = _LAYER.format(
-        strip=STRIP, chunk=CHUNK, n_phases=PHASES, calls=normals.n_calls, words_per_pair=normals.words_per_pair,
-        activation=indent("\n".join(lines), " " * 16),
-    )  # fmt: skip
-    head = _HEAD.format(dtype=dtype, imports="".join(imports), constants=constants)
-    products = _PRODUCTS.format(strip=STRIP, n_pairs=normals.n_pairs, at_a_time=2)
-    return "\n".join([elementary.library(used, dtype), head, products, layer, _WRITE.format(strip=STRIP)])
+    imports = imported(sums_module(dtype), *INTRINSICS)
+    imports += imported(layers_module(dtype), "open_strip", "draw_shifts", "evaluate_layer")
+    head = _HEAD.format(dtype=dtype, imports=imports) + constants
+    write = _WRITE.format(strip=STRIP, activation=indent("\n".join(lines), " " * 12))
+    return "\n".join([elementary.library(used, dtype), head, write])
 
 
 def _activation_lines(activation: Activation, dtype: str) -> tuple[list[str], set[str], str]:

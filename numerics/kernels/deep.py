@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from diagrams._gaussian_activations import Activation
 from numerics._codegen import load_module
 from numerics.kernels import LANES, philox
-from numerics.kernels._deep_source import STRIP, activation_unit, chunk_of_normals, chunk_of_phases, deep_source
+from numerics.kernels._deep_source import STRIP, activation_unit, chunk_of_normals, deep_source
 from numerics.kernels.buffers import Kind, arrays_side_by_side
 from numerics.kernels.given import Floats, OutputsKernel
 
@@ -39,8 +39,8 @@ class DeepKernel(OutputsKernel):
     activation : Activation
     points : array (n_points, input_dim)
     pairs : array (n_pairs, 2), optional
-        The field is the covariance of an output at these pairs of points, given the hidden layers and without the output
-        bias, in place of the outputs.
+        The field is the covariance of an output at these pairs of points, given the hidden layers and without the
+        output bias, in place of the outputs.
     max_points : int
         Highest degree of the monomials.
     seed : int
@@ -72,7 +72,7 @@ class DeepKernel(OutputsKernel):
         key = (np.uint64(word) for word in philox.key_words(seed))
         self._arguments = (
             np.array(units), np.array(scales, dtype=dtype), np.array(biases, dtype=dtype),
-            sum(layer.has_phase for layer in hidden), np.zeros((0, 2), np.int64) if pairs is None else pairs,
+            len(hidden), hidden[0].has_phase, np.zeros((0, 2), np.int64) if pairs is None else pairs,
             len(points), *key,
         )  # fmt: skip
 
@@ -82,18 +82,15 @@ class DeepKernel(OutputsKernel):
         return 1e-9 * LANES * (self._n_normals * (3 + 0.3 * len(self._points)) + self._sums.n_monomials)
 
     def _space(self) -> tuple[Any, ...]:
-        """Return buffers of both kinds of chunks, then shifts, sums, inputs, and two arrays for what layers hand on."""
+        """Return the buffers of a chunk, numbers of networks, shifts, sums, inputs, and two arrays of layers."""
         dtype, n_points, dim = self._dtype, len(self._points), self._points.shape[1]
         word = np.float64 if dtype == "float64" else np.uint32
-        normals, phases = chunk_of_normals(dtype), chunk_of_phases(dtype)
+        plan = chunk_of_normals(dtype)
         kinds: list[Kind] = [
-            ((4, normals.n_calls, STRIP), word),
-            ((normals.n_calls + 1, STRIP), np.uint64),
-            ((2, normals.n_pairs, STRIP), dtype),
+            ((4, plan.n_calls, STRIP), word),
+            ((plan.n_calls + 1, STRIP), np.uint64),
+            ((2, plan.n_pairs, STRIP), dtype),
             ((1, STRIP), dtype),
-            ((4, phases.n_calls, STRIP), word),
-            ((phases.n_calls + 1, STRIP), np.uint64),
-            ((phases.n_phases, STRIP), dtype),
             ((STRIP,), np.uint64),
             ((self._most, STRIP), dtype),
             ((n_points, STRIP), dtype),
@@ -102,8 +99,9 @@ class DeepKernel(OutputsKernel):
             ((self._most * n_points, STRIP), dtype),
         ]
         arrays = arrays_side_by_side(kinds)
-        arrays[10][...] = self._points.T.reshape(-1, 1)
-        return tuple(arrays[:7]), *arrays[7:11], tuple(arrays[11:])
+        high, shift, sums, inputs, *layers = arrays[4:]
+        inputs[...] = self._points.T.reshape(-1, 1)
+        return tuple(arrays[:4]), high, shift, sums, inputs, tuple(layers)
 
     def _write(
         self, blocks: NDArray[np.int64], sizes: NDArray[np.int64], group0: int, group1: int, space: Any, outputs: Floats
