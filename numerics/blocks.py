@@ -286,7 +286,7 @@ def block_summer(source: Source, points: NDArray[np.float64], max_points: int, s
     """
     n_columns = row_length(source, len(points), max_points)
     if source.is_compiled:
-        return partial(summed_compiled, source.kernel(points, max_points), n_columns, -(-size // LANES))
+        return partial(summed_compiled, source.kernel(points, max_points), n_columns, size)
     if isinstance(source, WeightedNetworks):
         return partial(_weighted_by_arrays, source.weighted_outputs(points), n_columns, max_points)
     return partial(_summed_by_arrays, _adder(source, len(points), max_points), source.outputs(points), n_columns)
@@ -332,10 +332,11 @@ def _weighted_by_arrays(
 
 
 def summed_compiled(
-    kernel: Any, n_columns: int, n_groups: int, blocks: Iterable[Block], told: Told
+    kernel: Any, n_columns: int, size: int, blocks: Iterable[Block], told: Told
 ) -> Iterator[NDArray[np.float64]]:
-    """Iterate over the sums of consecutive blocks of ``n_groups`` groups of lanes, as :func:`block_summer` says."""
-    n_portion, at_once = kernel.portions(_SECONDS_PER_CALL, n_groups)
+    """Iterate over the sums of consecutive blocks of ``size`` networks, as :func:`block_summer` says."""
+    n_portion, at_once = kernel.portions(_SECONDS_PER_CALL, size)
+    n_groups = -(-size // LANES)
     remaining = iter(blocks)
     while part := list(islice(remaining, at_once)):
         sums = np.zeros((len(part), n_columns))

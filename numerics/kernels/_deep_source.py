@@ -90,25 +90,30 @@ def add_products(context, normals, first, n, below, unit, n_points, sums):
 # ``number`` is the layer; ``shift`` holds the biases and phases of its units.
 _LAYER = """
 @njit(error_model='numpy', cache=True)
-def open_strip(first, high, opening):
+def open_layer(number, networks, key0, high, opening):
+    # numbers of networks, and what their blocks change in the second round of the generator against block 0
     use_wide_vectors()
+    layer = (M1 * U64(number)) >> U64(32) ^ key0
+    zero = M0 * layer
     for l in range({strip}):
-        product = M0 * U64(first + l)
+        product = M0 * U64(networks[0, l])
+        change = (M0 * (layer ^ U64(networks[1, l]))) ^ zero
         high[l] = product >> U64(32)
-        opening[0, l] = product & LOW
+        opening[0, l] = (product & LOW) ^ change >> U64(32)
+        opening[{calls} + 1, l] = change & LOW
 
 
 @njit(error_model='numpy', cache=True)
 def open_calls(call, key1, high, opening):
     use_wide_vectors()
-    for c in range(opening.shape[0] - 1):
+    for c in range({calls}):
         mask = U64(call + c) ^ key1
         for l in range({strip}):
             opening[c + 1, l] = M1 * ((high[l] ^ mask) & LOW)
 
 
 @njit(fastmath=FLAGS, error_model='numpy', cache=True)
-def draw_shifts(number, above, below, bias, has_phase, block, key0, key1, high, buffers, shift):
+def draw_shifts(number, above, below, bias, has_phase, key0, key1, high, buffers, shift):
     use_wide_vectors()
     words, opening, normals, phases = buffers
     n_weights = above * below
@@ -118,7 +123,7 @@ def draw_shifts(number, above, below, bias, has_phase, block, key0, key1, high, 
             shift[i, l] = ZERO
     for chunk in range(n_weights // {chunk}, (n_normals + {chunk} - 1) // {chunk} if bias > ZERO else 0):
         open_calls({calls} * chunk, key1, high, opening)
-        draw(block, number, key0, key1, opening, words)
+        draw(0, number, key0, key1, opening, words)
         transform(words, normals, phases)
         for c in range({chunk}):
             i = {chunk} * chunk + c - n_weights
@@ -129,7 +134,7 @@ def draw_shifts(number, above, below, bias, has_phase, block, key0, key1, high, 
         start = (n_normals + 1) // 2 * {words_per_pair}
         for k in range(0, above + start % 4, {n_words}):
             open_calls(start // 4 + k // 4, key1, high, opening)
-            draw(block, number, key0, key1, opening, words)
+            draw(0, number, key0, key1, opening, words)
             for c in range({n_words}):
                 i = k + c - start % 4
                 if 0 <= i and i < above:
@@ -149,7 +154,7 @@ def finish_unit(i, weight, n_points, shift, sums, values):
 
 @njit(fastmath=FLAGS, error_model='numpy', cache=True)
 def evaluate_layer(
-    number, above, below, weight, n_points, block, key0, key1, high, buffers, shift, sums, given, values
+    number, above, below, weight, n_points, key0, key1, high, buffers, shift, sums, given, values
 ):
     use_wide_vectors()
     words, opening, normals, phases = buffers
@@ -160,7 +165,7 @@ def evaluate_layer(
     i, unit = 0, 0
     for chunk in range((n_weights + {chunk} - 1) // {chunk}):
         open_calls({calls} * chunk, key1, high, opening)
-        draw(block, number, key0, key1, opening, words)
+        draw(0, number, key0, key1, opening, words)
         transform(words, normals, phases)
         c, end = 0, min({chunk}, n_weights - {chunk} * chunk)
         while c < end:
@@ -191,43 +196,52 @@ def activate(n_rows, values):
 @njit(nogil=True, fastmath=FLAGS, error_model='numpy', cache=True)
 def write_groups(
     blocks, sizes, group0, group1, units, scales, biases, n_hidden, has_phases, pairs, n_points, key0, key1,
-    buffers, high, shift, sums, inputs, layers, outputs
+    buffers, networks, high, shift, sums, inputs, layers, outputs
 ):
     use_wide_vectors()
-    n_layers = units.shape[0] - 1
-    for b in range(blocks.shape[0]):
-        for first in range(group0 * LANES, min(group1 * LANES, sizes[b]), {strip}):
-            place = b * (group1 - group0) + first // LANES - group0
-            lane = first % LANES
-            open_strip(first, high, buffers[1])
-            for number in range(n_layers):
-                below, above = units[number], units[number + 1]
-                draw_shifts(
-                    number, above, below, biases[number], has_phases and number < n_hidden, blocks[b],
-                    key0, key1, high, buffers, shift,
-                )
-                evaluate_layer(
-                    number, above, below, scales[number], n_points, blocks[b], key0, key1, high, buffers, shift, sums,
-                    inputs if number == 0 else layers[(number + 1) % 2], layers[number % 2],
-                )
-                if number < n_hidden:
-                    activate(above * n_points, layers[number % 2])
-            found = layers[(n_layers + 1) % 2]
-            if pairs.shape[0] == 0:
-                for i in range(outputs.shape[1]):
+    n_layers, n_blocks = units.shape[0] - 1, blocks.shape[0]
+    b, network = 0, group0 * LANES
+    while True:
+        n = 0  # networks of a strip: number in the block, number of the block, and which of the blocks that is
+        while n < {strip} and b < n_blocks:
+            if network >= min(group1 * LANES, sizes[b]):
+                b, network = b + 1, group0 * LANES
+                continue
+            networks[0, n], networks[1, n], networks[2, n] = network, blocks[b], b
+            n, network = n + 1, network + 1
+        if n == 0:
+            break
+        for l in range(n, {strip}):
+            networks[0, l], networks[1, l] = networks[0, 0], networks[1, 0]
+        for number in range(n_layers):
+            below, above, values = units[number], units[number + 1], layers[number % 2]
+            open_layer(number, networks, key0, high, buffers[1])
+            draw_shifts(
+                number, above, below, biases[number], has_phases and number < n_hidden, key0, key1, high, buffers, shift
+            )
+            evaluate_layer(
+                number, above, below, scales[number], n_points, key0, key1, high, buffers, shift, sums,
+                inputs if number == 0 else layers[(number + 1) % 2], values,
+            )
+            if number < n_hidden:
+                activate(above * n_points, values)
+        found = layers[(n_layers + 1) % 2]
+        if pairs.shape[0] > 0:
+            given, found, top = found, layers[n_layers % 2], scales[n_layers]
+            for i in range(pairs.shape[0]):
+                x, y = pairs[i, 0], pairs[i, 1]
+                for l in range({strip}):
+                    found[i, l] = ZERO
+                for j in range(units[n_layers]):
                     for l in range({strip}):
-                        outputs[place, i, lane + l] = found[i, l]
-            else:
-                top = scales[n_layers]
-                for i in range(pairs.shape[0]):
-                    x, y = pairs[i, 0], pairs[i, 1]
-                    for l in range({strip}):
-                        sums[0, l] = ZERO
-                    for j in range(units[n_layers]):
-                        for l in range({strip}):
-                            sums[0, l] += found[j * n_points + x, l] * found[j * n_points + y, l]
-                    for l in range({strip}):
-                        outputs[place, i, lane + l] = top * sums[0, l]
+                        found[i, l] += given[j * n_points + x, l] * given[j * n_points + y, l]
+                for l in range({strip}):
+                    found[i, l] *= top
+        for l in range(n):
+            group = networks[0, l] // LANES
+            place, lane = networks[2, l] * (group1 - group0) + group - group0, networks[0, l] - group * LANES
+            for i in range(outputs.shape[1]):
+                outputs[place, i, lane] = found[i, l]
 """
 
 
@@ -246,7 +260,7 @@ def layers_module(dtype: str) -> ModuleType:
     """Return the module that draws layers and multiplies with them, which all activations share."""
     plan = chunk_of_normals(dtype)
     imports = imported(sums_module(dtype), *INTRINSICS) + imported(
-        drawing_module(plan, dtype, STRIP), "draw", "transform"
+        drawing_module(plan, dtype, STRIP, has_blocks=True), "draw", "transform"
     )
     layer = _LAYER.format(
         strip=STRIP, chunk=CHUNK, calls=plan.n_calls, n_words=4 * plan.n_calls, words_per_pair=plan.words_per_pair,
@@ -273,7 +287,7 @@ def deep_source(activation: Activation, dtype: str) -> str:
     """
     lines, used, constants = _activation_lines(activation, dtype)
     imports = imported(sums_module(dtype), *INTRINSICS)
-    imports += imported(layers_module(dtype), "open_strip", "draw_shifts", "evaluate_layer")
+    imports += imported(layers_module(dtype), "open_layer", "draw_shifts", "evaluate_layer")
     head = _HEAD.format(dtype=dtype, imports=imports) + constants
     write = _WRITE.format(strip=STRIP, activation=indent("\n".join(lines), " " * 12))
     return "\n".join([elementary.library(used, dtype), head, write])

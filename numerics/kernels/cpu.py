@@ -149,10 +149,10 @@ class EnsembleKernel:
         width, points = self._arguments[0], self._arguments[1]
         return 1e-9 * LANES * (width * (5 * (1 + points.shape[1]) + self._n_fields) + self.n_monomials)
 
-    def portions(self, seconds: float, n_groups: int) -> tuple[int, int]:
-        """Return how many groups of lanes, and how many blocks of ``n_groups`` groups, make a call of some seconds."""
+    def portions(self, seconds: float, size: int) -> tuple[int, int]:
+        """Return how many groups of lanes, and how many blocks of ``size`` networks, make a call of some seconds."""
         per_thread = max(1, int(seconds / self.seconds_per_group))
-        return per_thread, n_threads() * max(1, per_thread // n_groups)
+        return per_thread, n_threads() * max(1, per_thread // -(-size // LANES))
 
     def add(
         self, blocks: Sequence[int], sizes: Sequence[int], group0: int, group1: int, sums: NDArray[np.float64]

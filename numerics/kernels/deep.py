@@ -68,6 +68,7 @@ class DeepKernel(OutputsKernel):
         units = [layers[0].below, *(layer.above for layer in drawn)]
         self._points = np.ascontiguousarray(points, dtype=dtype)
         self._most = max(units[1:])
+        self._n_rows = max(self._most * len(points), self._n_fields)
         self._n_normals = sum(layer.n_normals for layer in drawn)
         key = (np.uint64(word) for word in philox.key_words(seed))
         self._arguments = (
@@ -81,27 +82,36 @@ class DeepKernel(OutputsKernel):
         """Rough cost of one group of lanes, from which callers choose how much to do at once."""
         return 1e-9 * LANES * (self._n_normals * (3 + 0.3 * len(self._points)) + self._sums.n_monomials)
 
+    def _filled(self, size: int) -> int:
+        """Return the networks that are evaluated for a block: those of several blocks share a strip."""
+        return size
+
+    def _blocks_together(self, size: int) -> int:
+        """Return how many blocks of ``size`` networks fill a strip."""
+        return -(-STRIP // size)
+
     def _space(self) -> tuple[Any, ...]:
-        """Return the buffers of a chunk, numbers of networks, shifts, sums, inputs, and two arrays of layers."""
+        """Return buffers of a chunk, numbers of networks and of their words, shifts, sums, inputs, and two layers."""
         dtype, n_points, dim = self._dtype, len(self._points), self._points.shape[1]
         word = np.float64 if dtype == "float64" else np.uint32
         plan = chunk_of_normals(dtype)
         kinds: list[Kind] = [
             ((4, plan.n_calls, STRIP), word),
-            ((plan.n_calls + 1, STRIP), np.uint64),
+            ((plan.n_calls + 2, STRIP), np.uint64),
             ((2, plan.n_pairs, STRIP), dtype),
             ((1, STRIP), dtype),
+            ((3, STRIP), np.int64),
             ((STRIP,), np.uint64),
             ((self._most, STRIP), dtype),
             ((n_points, STRIP), dtype),
             ((dim * n_points, STRIP), dtype),
-            ((self._most * n_points, STRIP), dtype),
-            ((self._most * n_points, STRIP), dtype),
+            ((self._n_rows, STRIP), dtype),
+            ((self._n_rows, STRIP), dtype),
         ]
         arrays = arrays_side_by_side(kinds)
-        high, shift, sums, inputs, *layers = arrays[4:]
+        networks, high, shift, sums, inputs, *layers = arrays[4:]
         inputs[...] = self._points.T.reshape(-1, 1)
-        return tuple(arrays[:4]), high, shift, sums, inputs, tuple(layers)
+        return tuple(arrays[:4]), networks, high, shift, sums, inputs, tuple(layers)
 
     def _write(
         self, blocks: NDArray[np.int64], sizes: NDArray[np.int64], group0: int, group1: int, space: Any, outputs: Floats

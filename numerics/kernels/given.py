@@ -166,10 +166,18 @@ class OutputsKernel(ABC):
         Networks beyond the end of a block may be left out.
         """
 
-    def portions(self, seconds: float, n_groups: int) -> tuple[int, int]:
-        """Return how many groups of lanes, and how many blocks of ``n_groups`` groups, make a call of some seconds."""
+    def _filled(self, size: int) -> int:
+        """Return the networks that are evaluated for a block of ``size`` networks."""
+        return -(-size // LANES) * LANES
+
+    def _blocks_together(self, size: int) -> int:
+        """Return how many blocks of ``size`` networks are better evaluated together."""
+        return 1
+
+    def portions(self, seconds: float, size: int) -> tuple[int, int]:
+        """Return how many groups of lanes, and how many blocks of ``size`` networks, make a call of some seconds."""
         per_thread = max(1, int(seconds / self.seconds_per_group))
-        return per_thread, n_threads() * max(1, per_thread // n_groups)
+        return per_thread, n_threads() * max(1, per_thread * LANES // self._filled(size))
 
     def add(
         self, blocks: Sequence[int], sizes: Sequence[int], group0: int, group1: int, sums: NDArray[np.float64]
@@ -180,10 +188,12 @@ class OutputsKernel(ABC):
         if group0 >= group1:
             return
         most = groups_in_cache(self._n_fields, self._dtype)
+        together = self._blocks_together(int(counts.max()))
         n_groups = min(most, group1 - group0)
-        n_blocks = max(1, most // n_groups)
+        n_blocks = max(together, most // n_groups)
 
         def some(first: int, stop: int) -> None:
+            first, stop = first * together, min(stop * together, len(numbers))
             space, rows = self._space(), self._sums.rows()
             lanes = np.empty((n_blocks * n_groups, self._n_fields, LANES), self._dtype)
             for block in range(first, stop, n_blocks):
@@ -194,7 +204,7 @@ class OutputsKernel(ABC):
                     self._write(numbers[part], counts[part], group, end, space, outputs)
                     self._sums.add_groups(counts[part], group, end, outputs, rows, sums[part])
 
-        share_out(some, len(numbers))
+        share_out(some, -(-len(numbers) // together))
 
     def outputs(self, block: int, start: int, count: int) -> Floats:
         """Return the outputs of networks ``start`` to ``start + count - 1`` of a block, shape (count, n_fields)."""

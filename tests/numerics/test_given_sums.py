@@ -90,8 +90,7 @@ def test_checkpoints_and_progress(tmp_path):
     assert again.dataset.identical(whole.dataset)
     told = []
     kernel = ensemble._source.kernel(X, 2)
-    n_groups = -(-ensemble.block_size // LANES)
-    list(blocks.summed_compiled(kernel, n_monomials(3, 2), n_groups, ensemble.blocks, told.append))
+    list(blocks.summed_compiled(kernel, n_monomials(3, 2), ensemble.block_size, ensemble.blocks, told.append))
     assert sum(told) == 3000
 
 
