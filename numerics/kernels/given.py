@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -31,9 +31,10 @@ _BATCH = 1 << 18  # bytes of outputs between their making and their sums: they s
 
 _ADD = """
 @njit(nogil=True, fastmath={{'contract', 'nsz'}}, error_model='numpy', cache=True)
-def add_groups(sizes, group0, group1, outputs, factors, squares, oblongs, rows, tiles):
+def add_groups(sizes, group0, group1, outputs, weights, factors, squares, oblongs, rows, tiles):
     use_wide_vectors()
     n_fields = outputs.shape[1]
+    n_rows = factors.shape[0] + 1
     for b in range(sizes.shape[0]):
         for group in range(group0, min(group1, (sizes[b] + LANES - 1) // LANES)):
             place = b * (group1 - group0) + group - group0
@@ -44,6 +45,12 @@ def add_groups(sizes, group0, group1, outputs, factors, squares, oblongs, rows, 
                 for l in range(n_valid, LANES):
                     rows[i, l] = np.{dtype}(0.0)
             fill_monomials(rows, factors)
+            if weights.shape[0] > 0:
+                for i in range(n_rows):
+                    for l in range(n_valid):
+                        rows[n_rows + i, l] = rows[i, l] * weights[place, l]
+                    for l in range(n_valid, LANES):
+                        rows[n_rows + i, l] = np.{dtype}(0.0)
             add_tiles(rows, squares, oblongs, tiles[b])
 """
 
@@ -66,25 +73,30 @@ class GivenSums:
         Highest degree of the monomials.
     dtype : {"float64", "float32"}
         Type of the outputs.
+    is_weighted : bool
+        Every network has a weight.
     """
 
-    def __init__(self, n_fields: int, max_points: int, dtype: str) -> None:
-        self._n_fields, self._dtype = n_fields, dtype
+    def __init__(self, n_fields: int, max_points: int, dtype: str, *, is_weighted: bool = False) -> None:
+        self._n_fields, self._dtype, self._is_weighted = n_fields, dtype, is_weighted
         factors, products = monomial_tables(n_fields, max_points)
         self.n_monomials = len(factors) + len(products)
         self._tiles = monomial_tiles(n_fields, max_points)
-        self._tables = factors, self._tiles.squares, self._tiles.oblongs
+        tiles = self._tiles.weighted_rows() if is_weighted else (self._tiles.squares, self._tiles.oblongs)
+        self._tables = factors, *tiles
+        self._no_weights = np.empty((0, LANES), dtype)
 
     def rows(self) -> Floats:
         """Return the rows of monomials of a group, the last one filled with ones; each thread has its own."""
-        (rows,) = arrays_side_by_side([((self._tiles.n_rows, LANES), self._dtype)])
-        rows[-1] = 1
+        n_rows = self._tiles.n_rows
+        (rows,) = arrays_side_by_side([(((1 + self._is_weighted) * n_rows, LANES), self._dtype)])
+        rows[n_rows - 1] = 1
         found: Floats = rows
         return found
 
     def add_groups(
         self, sizes: NDArray[np.int64], group0: int, group1: int, outputs: Floats, rows: Floats,
-        sums: NDArray[np.float64],
+        sums: NDArray[np.float64], weights: Floats | None = None,
     ) -> None:  # fmt: skip
         """Add groups of lanes of some blocks, on the calling thread.
 
@@ -100,12 +112,13 @@ class GivenSums:
             As :meth:`rows` returns it.
         sums : array (n_blocks, n_monomials)
             Changed in place.
+        weights : array (n_blocks * (group1 - group0), LANES), optional
         """
-        tiles = self._tiles.filled(sums)
-        _module(self._dtype).add_groups(sizes, group0, group1, outputs, *self._tables, rows, tiles)
+        tiles, weights = self._tiles.filled(sums), self._no_weights if weights is None else weights
+        _module(self._dtype).add_groups(sizes, group0, group1, outputs, weights, *self._tables, rows, tiles)
         self._tiles.empty(tiles, sums)
 
-    def add_rows(self, values: Floats, sums: NDArray[np.float64]) -> None:
+    def add_rows(self, values: Floats, sums: NDArray[np.float64], weights: Floats | None = None) -> None:
         """Add networks to the sums of one block.
 
         Parameters
@@ -114,15 +127,50 @@ class GivenSums:
             Outputs, one network in each row.
         sums : array (n_monomials,)
             Changed in place.
+        weights : array (count,), optional
+            If they are given, and only then, ``is_weighted`` must be true.
         """
+        assert (weights is not None) == self._is_weighted
         rows, batch = self.rows(), LANES * groups_in_cache(self._n_fields, self._dtype)
         for start in range(0, len(values), batch):
-            part = values[start : start + batch]
-            n_groups = -(-len(part) // LANES)
-            lanes = np.zeros((n_groups * LANES, self._n_fields), self._dtype)
-            lanes[: len(part)] = part
-            outputs = np.ascontiguousarray(lanes.reshape(n_groups, LANES, -1).transpose(0, 2, 1))
-            self.add_groups(np.array([len(part)]), 0, n_groups, outputs, rows, sums[None])
+            outputs = _in_lanes(np.asarray(values[start : start + batch], self._dtype))
+            own = None if weights is None else _in_lanes(np.asarray(weights[start : start + batch, None], self._dtype))
+            size = np.array([min(batch, len(values) - start)])
+            self.add_groups(size, 0, len(outputs), outputs, rows, sums[None], None if own is None else own[:, 0])
+
+    def monomial_sums(self, values: Floats, weights: Floats | None = None) -> NDArray[np.float64]:
+        """Return the sums over networks, see :func:`numerics.estimators.monomial_sums`."""
+        sums = np.zeros(self.n_monomials)
+        self.add_rows(values, sums, weights)
+        return sums
+
+
+@lru_cache(maxsize=16)
+def _given_sums(n_fields: int, max_points: int, is_weighted: bool) -> GivenSums:
+    return GivenSums(n_fields, max_points, "float64", is_weighted=is_weighted)
+
+
+def compiled_monomials(values: Floats, max_points: int, weights: Floats | None = None) -> NDArray[np.float64]:
+    """Return the sums over networks of all monomials, as :func:`numerics.estimators.monomial_sums` does in array code.
+
+    Parameters
+    ----------
+    values : array (count, n_fields)
+        Outputs, one network in each row; taken as float64.
+    max_points : int
+        Highest degree.
+    weights : array (count,), optional
+        Factors on every monomial.
+    """
+    return _given_sums(values.shape[1], max_points, weights is not None).monomial_sums(values, weights)
+
+
+def _in_lanes(columns: Floats) -> Floats:
+    """Return rows of networks as groups of lanes, shape (n_groups, n_columns, LANES), filled up with zeros."""
+    n_groups = -(-len(columns) // LANES)
+    lanes = np.zeros((n_groups * LANES, columns.shape[1]), columns.dtype)
+    lanes[: len(columns)] = columns
+    return np.ascontiguousarray(lanes.reshape(n_groups, LANES, -1).transpose(0, 2, 1))
 
 
 def groups_in_cache(n_fields: int, dtype: str) -> int:

@@ -77,13 +77,7 @@ class TiltedKernel(EnsembleKernel):
         self._known = np.array([factor, *numbers], dtype=np.float64)
         self._shift = np.zeros(0) if shift is None else np.array(shift, dtype=np.float64)
         if self._is_weighted:
-            n_rows = self._tiles.n_rows
-            sides = (
-                (self._tiles.squares, 4),
-                (self._tiles.oblongs, 2),
-            )  # rows on the left; those on the right have weights
-            weighted = (table + n_rows * (np.arange(table.shape[1]) >= n_left) for table, n_left in sides)
-            self._arguments = (*self._arguments[:-2], *weighted)
+            self._arguments = (*self._arguments[:-2], *self._tiles.weighted_rows())
 
     def _made_module(self, neuron: Neuron | FeatureNeuron, input_dim: int, dtype: str) -> Any:
         return _module(neuron, input_dim, dtype, self._functions)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import sympy
 
-from diagrams import cos_net, deep_net, gauss_net, independent_sum, relu_net, symbol
+from diagrams import cos_net, deep_net, erf_net, gauss_net, independent_sum, relu_net, symbol
 from numerics import Ensemble, blocks
 from numerics.estimators import monomial_sums, n_monomials
 from numerics.kernels import LANES, given
@@ -105,3 +105,32 @@ def test_an_activation_that_only_scipy_has():
     for k in range(2):
         phi = np.arcsinh(np.einsum("nij,njx->nix", p[f"W{k}"], np.broadcast_to(phi, (2000, *phi.shape[-2:]))))
     np.testing.assert_allclose(compiled.sample(X), np.einsum("nij,njx->nix", p["W2"], phi)[:, 0], atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(("count", "n_fields", "max_points"), [(1, 1, 1), (300, 4, 4), (1000, 3, 6), (128, 6, 3)])
+def test_weighted_sums_of_whole_numbers_are_exact(count, n_fields, max_points, dtype):
+    rng = np.random.default_rng(count)
+    values = rng.integers(-2, 3, size=(count, n_fields)).astype(dtype)
+    weights = rng.integers(0, 4, size=count).astype(dtype)
+    sums = given.GivenSums(n_fields, max_points, dtype, is_weighted=True).monomial_sums(values, weights)
+    expected = monomial_sums(np, values.astype(np.float64), max_points, weights.astype(np.float64))
+    assert np.array_equal(sums, expected)
+    if count > 1:
+        assert not np.array_equal(sums, monomial_sums(np, values.astype(np.float64), max_points))
+
+
+@pytest.mark.parametrize("sampling", ["sobol", "antithetic", "importance"])
+def test_sampled_neurons_have_the_sums_of_array_code(sampling):
+    nets = {"sobol": erf_net(), "antithetic": relu_net(mean_w1=1), "importance": gauss_net()}
+    net = nets[sampling].at(N=10, sigma_w0=0.3, sigma_w1=1, sigma_b0=0.3)
+    found, expected = (
+        Ensemble(net, n_nets=5000, seed=4, backend=b).connected_correlators(
+            [[0.1], [0.5]], method="neuron", sampling=sampling
+        )
+        for b in ("numba", "numpy")
+    )
+    assert (found.dataset.attrs["backend"], expected.dataset.attrs["backend"]) == ("numba", "numpy")
+    for n in (2, 4):
+        assert found.values(n) == pytest.approx(expected.values(n), rel=1e-9, abs=1e-3 * expected.errors(n).max())
+        assert found.errors(n) == pytest.approx(expected.errors(n), rel=1e-6)
