@@ -1,8 +1,8 @@
 """Source text of networks with several hidden layers in compiled code.
 
-Networks lie side by side, :data:`STRIP` of them, which is fewer than the lanes of other kernels: what a hidden layer
-hands on is an array (unit, point, network), and for layers of some ten units it has to fit the second-level cache.
-Weights are drawn a chunk at a time and multiplied at once with what comes from below; they are never stored.
+A strip of networks lie side by side, fewer than the lanes of other kernels: what a hidden layer hands on is an array
+(unit, point, network), which has to fit the second-level cache. Weights are drawn a chunk at a time and multiplied at
+once with what comes from below; they are never stored.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 from functools import cache
 from textwrap import indent
 from types import ModuleType
+
+import numpy as np
 
 from diagrams._gaussian_activations import ACTIVATION_VARIABLE, Activation, Cosine, Relu
 from numerics import elementary
@@ -19,10 +21,11 @@ from numerics.kernels._sums_source import INTRINSICS, sums_module
 from numerics.kernels._words_source import drawing_module
 from numerics.kernels.features import statements
 
-#: Networks side by side.
-STRIP = 32
-#: Normals of a chunk, whose words are whole calls of the generator.
-CHUNK = 32
+#: Networks of a strip: the more the faster, as long as two layers fit the second-level cache.
+STRIPS = (64, 32)
+_CACHE = 1 << 20  # bytes
+_SUMS = 1 << 8  # bytes of sums that stay in registers: four of the widest ones, eight of half the width
+_CHUNK = 1 << 10  # normals of all networks of a strip; for a network they are the words of whole calls
 
 _HEAD = """
 import math
@@ -40,7 +43,7 @@ UNIT = np.{dtype}(2.0**-32)
 """
 
 # The products are written down: their order is then that of the units below, and LLVM need not ask whether arrays
-# overlap. A vector of all networks of a strip is cut into registers by LLVM.
+# overlap. Vectors are cut into registers by LLVM.
 _PRODUCTS = """
 @intrinsic
 def add_products(context, normals, first, n, below, unit, n_points, sums):
@@ -51,13 +54,13 @@ def add_products(context, normals, first, n, below, unit, n_points, sums):
         )
         first, n, unit, n_points = (arguments[i] for i in (1, 2, 4, 5))
         integer = ir.IntType(64)
-        vector = ir.VectorType(context.get_value_type(signature.args[0].dtype), {strip})
+        vector = ir.VectorType(context.get_value_type(signature.args[0].dtype), {lanes})
 
-        def address(array, row):
-            start = builder.gep(array, [builder.mul(row, integer({strip}))])
-            return builder.bitcast(start, vector.as_pointer())
+        def add(lane, point, count):
+            def address(array, row):
+                start = builder.gep(array, [builder.add(builder.mul(row, integer({strip})), lane)])
+                return builder.bitcast(start, vector.as_pointer())
 
-        def add(point, count):
             places = [builder.add(point, integer(i)) for i in range(count)]
             totals = [cgutils.alloca_once(builder, vector) for _ in places]
             for total, p in zip(totals, places):
@@ -77,10 +80,11 @@ def add_products(context, normals, first, n, below, unit, n_points, sums):
                 builder.store(builder.load(total), address(sums, p), align=ALIGNMENT)
 
         pairs = builder.and_(n_points, integer(-{at_a_time}))
-        with cgutils.for_range_slice(builder, integer(0), pairs, integer({at_a_time})) as (point, _):
-            add(point, {at_a_time})
-        with cgutils.for_range_slice(builder, pairs, n_points, integer(1)) as (point, _):
-            add(point, 1)
+        with cgutils.for_range_slice(builder, integer(0), integer({strip}), integer({lanes})) as (lane, _):
+            with cgutils.for_range_slice(builder, integer(0), pairs, integer({at_a_time})) as (point, _):
+                add(lane, point, {at_a_time})
+            with cgutils.for_range_slice(builder, pairs, n_points, integer(1)) as (point, _):
+                add(lane, point, 1)
         return context.get_dummy_value()
 
     return types.none(normals, first, n, below, unit, n_points, sums), generate
@@ -245,9 +249,15 @@ def write_groups(
 """
 
 
-def chunk_of_normals(dtype: str) -> Round:
-    """Return the words of a chunk of weights or biases."""
-    return Round(1, CHUNK // 2, WORDS_PER_PAIR[dtype], 0)
+def strip_for(n_rows: int, dtype: str) -> int:
+    """Return how many networks lie side by side, where a layer hands on ``n_rows`` numbers of each."""
+    size = 2 * n_rows * np.dtype(dtype).itemsize
+    return next((strip for strip in STRIPS if size * strip <= _CACHE), STRIPS[-1])
+
+
+def chunk_of_normals(dtype: str, strip: int) -> Round:
+    """Return the words of a chunk of weights or biases of a network."""
+    return Round(1, _CHUNK // strip // 2, WORDS_PER_PAIR[dtype], 0)
 
 
 def activation_unit(activation: Activation) -> float:
@@ -256,22 +266,24 @@ def activation_unit(activation: Activation) -> float:
 
 
 @cache
-def layers_module(dtype: str) -> ModuleType:
+def layers_module(dtype: str, strip: int) -> ModuleType:
     """Return the module that draws layers and multiplies with them, which all activations share."""
-    plan = chunk_of_normals(dtype)
+    plan = chunk_of_normals(dtype, strip)
     imports = imported(sums_module(dtype), *INTRINSICS) + imported(
-        drawing_module(plan, dtype, STRIP, has_blocks=True), "draw", "transform"
+        drawing_module(plan, dtype, strip, has_blocks=True), "draw", "transform"
     )
     layer = _LAYER.format(
-        strip=STRIP, chunk=CHUNK, calls=plan.n_calls, n_words=4 * plan.n_calls, words_per_pair=plan.words_per_pair,
-        turn=_TURN[dtype].format(plane="[c % 4, c // 4, l]"),
+        strip=strip, chunk=2 * plan.n_pairs, calls=plan.n_calls, n_words=4 * plan.n_calls,
+        words_per_pair=plan.words_per_pair, turn=_TURN[dtype].format(plane="[c % 4, c // 4, l]"),
     )  # fmt: skip
     head = _HEAD.format(dtype=dtype, imports=imports) + _WORDS.format(dtype=dtype)
-    products = _PRODUCTS.format(strip=STRIP, n_pairs=plan.n_pairs, at_a_time=2)
-    return load_module("\n".join([head, products, layer]), label=f"deep_layers_{dtype}")
+    lanes = min(strip, _SUMS // np.dtype(dtype).itemsize)
+    at_a_time = _SUMS // (lanes * np.dtype(dtype).itemsize)
+    products = _PRODUCTS.format(strip=strip, lanes=lanes, at_a_time=at_a_time, n_pairs=plan.n_pairs)
+    return load_module("\n".join([head, products, layer]), label=f"deep_layers_{strip}side_{dtype}")
 
 
-def deep_source(activation: Activation, dtype: str) -> str:
+def deep_source(activation: Activation, dtype: str, strip: int) -> str:
     """Return the text of the module that evaluates networks with several hidden layers.
 
     Parameters
@@ -279,6 +291,8 @@ def deep_source(activation: Activation, dtype: str) -> str:
     activation : Activation
         Its argument is measured in :func:`activation_unit`.
     dtype : {"float64", "float32"}
+    strip : int
+        One of :data:`STRIPS`.
 
     Raises
     ------
@@ -287,9 +301,9 @@ def deep_source(activation: Activation, dtype: str) -> str:
     """
     lines, used, constants = _activation_lines(activation, dtype)
     imports = imported(sums_module(dtype), *INTRINSICS)
-    imports += imported(layers_module(dtype), "open_layer", "draw_shifts", "evaluate_layer")
+    imports += imported(layers_module(dtype, strip), "open_layer", "draw_shifts", "evaluate_layer")
     head = _HEAD.format(dtype=dtype, imports=imports) + constants
-    write = _WRITE.format(strip=STRIP, activation=indent("\n".join(lines), " " * 12))
+    write = _WRITE.format(strip=strip, activation=indent("\n".join(lines), " " * 12))
     return "\n".join([elementary.library(used, dtype), head, write])
 
 

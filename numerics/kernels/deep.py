@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from diagrams._gaussian_activations import Activation
 from numerics._codegen import load_module
 from numerics.kernels import LANES, philox
-from numerics.kernels._deep_source import STRIP, activation_unit, chunk_of_normals, deep_source
+from numerics.kernels._deep_source import activation_unit, chunk_of_normals, deep_source, strip_for
 from numerics.kernels.buffers import Kind, arrays_side_by_side
 from numerics.kernels.given import Floats, OutputsKernel
 
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 
 @cache
-def deep_module(activation: Activation, dtype: str) -> Any:
+def deep_module(activation: Activation, dtype: str, strip: int) -> Any:
     """Return the module made of :func:`deep_source`; its functions are compiled at their first calls."""
-    return load_module(deep_source(activation, dtype), label=f"deep_{type(activation).__name__.lower()}_{dtype}")
+    name = type(activation).__name__.lower()
+    return load_module(deep_source(activation, dtype, strip), label=f"deep_{name}_{strip}side_{dtype}")
 
 
 class DeepKernel(OutputsKernel):
@@ -60,7 +61,6 @@ class DeepKernel(OutputsKernel):
         dtype: str,
     ) -> None:
         super().__init__(layers[-1].above * len(points) if pairs is None else len(pairs), max_points, dtype)
-        self._module = deep_module(activation, dtype)
         unit, hidden, top = activation_unit(activation), layers[:-1], layers[-1]
         drawn = hidden if pairs is not None else layers
         scales = [layer.weight / unit for layer in hidden] + [top.weight if pairs is None else top.weight**2]
@@ -69,6 +69,8 @@ class DeepKernel(OutputsKernel):
         self._points = np.ascontiguousarray(points, dtype=dtype)
         self._most = max(units[1:])
         self._n_rows = max(self._most * len(points), self._n_fields)
+        self._strip = strip_for(self._n_rows, dtype)
+        self._module = deep_module(activation, dtype, self._strip)
         self._n_normals = sum(layer.n_normals for layer in drawn)
         key = (np.uint64(word) for word in philox.key_words(seed))
         self._arguments = (
@@ -88,25 +90,26 @@ class DeepKernel(OutputsKernel):
 
     def _blocks_together(self, size: int) -> int:
         """Return how many blocks of ``size`` networks fill a strip."""
-        return -(-STRIP // size)
+        return -(-self._strip // size)
 
     def _space(self) -> tuple[Any, ...]:
         """Return buffers of a chunk, numbers of networks and of their words, shifts, sums, inputs, and two layers."""
         dtype, n_points, dim = self._dtype, len(self._points), self._points.shape[1]
         word = np.float64 if dtype == "float64" else np.uint32
-        plan = chunk_of_normals(dtype)
+        strip = self._strip
+        plan = chunk_of_normals(dtype, strip)
         kinds: list[Kind] = [
-            ((4, plan.n_calls, STRIP), word),
-            ((plan.n_calls + 2, STRIP), np.uint64),
-            ((2, plan.n_pairs, STRIP), dtype),
-            ((1, STRIP), dtype),
-            ((3, STRIP), np.int64),
-            ((STRIP,), np.uint64),
-            ((self._most, STRIP), dtype),
-            ((n_points, STRIP), dtype),
-            ((dim * n_points, STRIP), dtype),
-            ((self._n_rows, STRIP), dtype),
-            ((self._n_rows, STRIP), dtype),
+            ((4, plan.n_calls, strip), word),
+            ((plan.n_calls + 2, strip), np.uint64),
+            ((2, plan.n_pairs, strip), dtype),
+            ((1, strip), dtype),
+            ((3, strip), np.int64),
+            ((strip,), np.uint64),
+            ((self._most, strip), dtype),
+            ((n_points, strip), dtype),
+            ((dim * n_points, strip), dtype),
+            ((self._n_rows, strip), dtype),
+            ((self._n_rows, strip), dtype),
         ]
         arrays = arrays_side_by_side(kinds)
         networks, high, shift, sums, inputs, *layers = arrays[4:]

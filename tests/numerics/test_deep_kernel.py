@@ -122,3 +122,16 @@ def test_networks_do_not_depend_on_who_asks():
     for start, count in ((0, 1), (31, 2), (120, 300), (499, 1)):
         np.testing.assert_array_equal(outputs(3, start, count), whole[start : start + count])
     assert outputs(3, 5, 0).shape == (0, 9)
+
+
+def test_blocks_that_share_a_strip():
+    """Small blocks are evaluated side by side: each has the networks of its own number."""
+    compiled, reference = both(biased_net("cos", 2, 7), n_nets=500)
+    assert compiled.block_size == 8
+    together = compiled.block_sums(X, max_points=2).sums
+    alone = [compiled.block_sums(X, max_points=2, blocks=[b]).sums[0] for b in compiled.blocks]
+    np.testing.assert_array_equal(together, alone)
+    wanted = reference.block_sums(X, max_points=2).sums
+    bound = 1e-12 * np.abs(wanted).max()
+    assert np.abs(together - wanted).max() < bound
+    assert np.abs(together[1:] - wanted[:-1]).max(axis=1).min() > 1e6 * bound

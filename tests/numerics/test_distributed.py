@@ -95,7 +95,7 @@ def test_what_a_worker_prepares_is_kept_for_the_run(monkeypatch):
     assert distributed._summer(definition) is distributed._summer(definition)
     blocks = ENSEMBLE.blocks[:3]
     here = np.concatenate(list(block_summer(ENSEMBLE._source, X, 4, ENSEMBLE.block_size)(blocks, nobody)))
-    assert np.array_equal(np.concatenate(list(distributed._summer(definition)(blocks, nobody))), here)
+    assert np.array_equal(np.concatenate(list(distributed._summer(definition)[1](blocks, nobody))), here)
 
 
 def test_tasks_are_dealt_by_time():
