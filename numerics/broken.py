@@ -12,7 +12,6 @@ from tqdm import tqdm
 from diagrams.deformed import DeformedArchitecture
 from numerics.blocks import Run, collected_rows, slices, summed_compiled
 from numerics.estimators import BlockSums, n_monomials
-from numerics.kernels import LANES
 from numerics.results import Estimate
 from numerics.reweighting import (
     MIN_EFFECTIVE_SAMPLES,
@@ -121,7 +120,7 @@ def _compiled_sums(
     n_fields = ensemble.n_outputs * len(points)
     n_columns = n_monomials(n_fields + len(means), max_degree)
     kernel = source.kernel(points, max_degree, means)
-    parts = list(summed_compiled(kernel, n_columns, -(-ensemble.block_size // LANES), ensemble.blocks, bar.update))
+    parts = list(summed_compiled(kernel, n_columns, ensemble.block_size, ensemble.blocks, bar.update))
     table = np.concatenate(parts)
     if not np.isfinite(table).all():
         raise FloatingPointError("sums are not finite: points or parameters are too large")
