@@ -5,8 +5,8 @@ of the standard errors to 1 % of that of the values, from a run of a fraction of
 as one over the square root of the time. For Sobol sequences, whose errors fall faster, it is the time of the shortest
 run that reaches 1 %, and extrapolated from the longest one ("sobol, long"). The peer is plain sampling of whole
 networks in batched numpy (and torch, where it can be imported) in float32, whose estimator has the same error per
-network as ours: its time is its time per network times the networks that ours needs. Ours is float64, but for the row
-"network".
+network as ours: its time is its time per network times the networks that ours needs. Ours is float64, but for the rows
+that say otherwise.
 """
 
 from __future__ import annotations
@@ -31,10 +31,11 @@ NETS = {
     "relu": lambda d: relu_net(input_dim=d, hidden_bias=False).at(N=WIDTH, sigma_w0=1, sigma_w1=1),
     "erf": lambda d: erf_net(input_dim=d).at(N=WIDTH, sigma_w0=1, sigma_w1=1, sigma_b0=1),
 }
-RUNS = {  # method, sampling, networks or neurons
-    "network": ("network", "random", 2**20),
-    "conditional": ("conditional", "random", 2**18),
-    "neuron": ("neuron", "random", 2**22),
+RUNS = {  # method, type, networks or neurons
+    "network, f32": ("network", "float32", 2**20),
+    "conditional": ("conditional", "float64", 2**18),
+    "neuron": ("neuron", "float64", 2**22),
+    "neuron, f32": ("neuron", "float32", 2**22),
 }
 SOBOL = [2**k for k in range(8, 18)]
 
@@ -72,24 +73,21 @@ def measure(name: str, d: int, quick: bool) -> dict[str, Any]:
     net, x = NETS[name](d), points(name, d)
     row: dict[str, Any] = {"net": f"{name}, d = {d}"}
     exact = np.linalg.norm(Ensemble(net, n_nets=2**16, seed=9).connected_correlators(x, method="neuron").values(4))
-    for label, (method, sampling, n) in RUNS.items():
-        dtype = "float32" if method == "network" else "float64"
+    for label, (method, dtype, n) in RUNS.items():
         ensemble = Ensemble(net, n_nets=n // 8 if quick else n, seed=1, dtype=dtype)
-        ensemble.connected_correlators(x, method=method, sampling=sampling)  # compiles
-        spent, measured = timed(
-            lambda e=ensemble, m=method, s=sampling: e.connected_correlators(x, method=m, sampling=s)
-        )
+        ensemble.connected_correlators(x, method=method)  # compiles
+        spent, measured = timed(lambda e=ensemble, m=method: e.connected_correlators(x, method=m))
         error = float(np.linalg.norm(measured.errors(4)) / exact)
         row[label] = {"cpu_seconds": spent * (error / 0.01) ** 2, "run": spent, "error": error, "n": ensemble.n_nets}
     for n in SOBOL:
-        ensemble = Ensemble(net, n_nets=n, seed=1, backend="numpy")
+        ensemble = Ensemble(net, n_nets=n, seed=1)
         runs = [timed(lambda e=ensemble: e.connected_correlators(x, method="neuron", sampling="sobol")) for _ in "abc"]
         spent, measured = min(runs, key=lambda run: run[0])
         if relative_error(measured) < 0.01:
             row["sobol"] = {"cpu_seconds": spent, "run": spent, "error": relative_error(measured), "n": n}
             break
     row["sobol, long"] = _extrapolated(net, x)
-    networks = row["network"]["n"] * (row["network"]["error"] / 0.01) ** 2
+    networks = row["network, f32"]["n"] * (row["network, f32"]["error"] / 0.01) ** 2
     row["networks needed"] = networks
     row["numpy"] = {"cpu_seconds": networks * seconds_per_network(name, d, x, numpy_batch)}
     if importlib.util.find_spec("torch"):
@@ -100,7 +98,7 @@ def measure(name: str, d: int, quick: bool) -> dict[str, Any]:
 
 
 def _extrapolated(net: Any, x: np.ndarray) -> dict[str, Any]:
-    ensemble = Ensemble(net, n_nets=SOBOL[-1], seed=1, backend="numpy")
+    ensemble = Ensemble(net, n_nets=SOBOL[-1], seed=1)
     runs = [timed(lambda: ensemble.connected_correlators(x, method="neuron", sampling="sobol")) for _ in "abc"]
     spent, measured = min(runs, key=lambda run: run[0])
     error = relative_error(measured)
