@@ -107,13 +107,16 @@ class MixedNetworks:
     @property
     def is_compiled(self) -> bool:
         """Whether sums of blocks are those of :meth:`kernel`."""
-        return self.backend == "numba"
+        return self.backend == "numba" or (self.backend == "cupy" and "N" not in self.mixture.shared)
 
     def kernel(self, points: Floats, max_points: int) -> Any:
-        """Return the compiled kernel for sums of monomials at the points."""
-        from numerics.kernels.mixed import MixedKernel
-
-        return MixedKernel(
+        """Return the compiled kernel of the backend for sums of monomials at the points."""
+        kernels: Any
+        if self.backend == "numba":
+            from numerics.kernels import mixed as kernels
+        else:
+            from numerics.kernels import cuda_mixed as kernels
+        return kernels.MixedKernel(
             self.shared_values, self._model, points, max_points=max_points, seed=self.seed, dtype=self.dtype
         )
 
