@@ -22,7 +22,13 @@ $(VENV)/.installed-test: $(VENV)/.installed
 demo: $(VENV)/.installed
 	$(BIN)/nnft demo --out $(OUT)
 
-test: lint types contract docs pytest
+# checks side by side, each with its output in one piece; the tests fill all cores themselves. Installed one after the
+# other before that: two runs of pip must not change the same environment at once.
+test:
+	@$(MAKE) --no-print-directory $(VENV)/.installed-test
+	@$(MAKE) --no-print-directory $(VENV)/.installed-docs
+	@$(MAKE) --no-print-directory -j4 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) lint types contract docs
+	@$(MAKE) --no-print-directory pytest
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
@@ -34,10 +40,11 @@ types: $(VENV)/.installed-test
 contract: $(VENV)/.installed-test
 	$(BIN)/lint-imports
 
-# tests, doctests and the notebooks, one process a core; tests of one file stay together and share what they set up.
+# tests, doctests and the notebooks, one process a core; tests of one file stay together and share what they set up, and
+# files come in the order of tests/conftest.py, longest first.
 # Processes fill the cores, so BLAS gets one thread in each: with more they wait for one another.
 pytest: $(VENV)/.installed-test
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --nbmake notebooks tests diagrams numerics
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --nbmake notebooks tests diagrams numerics
 
 notebooks: $(VENV)/.installed-test
 	$(BIN)/python -m pytest --nbmake --overwrite notebooks

@@ -23,7 +23,7 @@ from _record import write
 from diagrams import phi4_net
 from numerics import Ensemble
 from numerics.chain_tuning import Chains, slow_quantities, tuned
-from numerics.kernels.scalar_chains import module
+from numerics.kernels.scalar_chains import chain_kernels
 from numerics.scalar_density import ScalarDensity
 
 POINTS = np.array([[-1.0], [-0.5], [0.0], [0.5], [1.0]])
@@ -83,7 +83,7 @@ def nutpie_rate(density: ScalarDensity, n_draws: int) -> dict[str, Any]:
     n, padded, top = density.width, -(-density.width // 64) * 64, density.radius
     z, k, c = np.zeros(padded), np.zeros((1, padded)), np.zeros(padded)
     grad = np.zeros(padded), np.zeros((1, padded)), np.zeros(padded)
-    energy, grid = module().energy_and_gradient, density.grid
+    energy, grid = chain_kernels().energy_and_gradient, density.grid
 
     def log_density(x: np.ndarray, **_: Any) -> tuple[float, np.ndarray]:
         u = np.tanh(x[n : 2 * n])
@@ -150,7 +150,7 @@ def numpy_gradient_seconds(density: ScalarDensity) -> float:
 
     exact = tuple(np.empty_like(a[0]) for a in density.draw((0, 0, 1)))
     first = [a[0] for a in density.draw((0, 0, CHAINS))]
-    action, _ = module().energy_and_gradient(*first, *density.grid, *exact)
+    action, _ = chain_kernels().energy_and_gradient(*first, *density.grid, *exact)
     found = gradient()
     assert abs(found[0][0] - action) < 1e-8 * max(1, action)
     assert np.abs(found[2][0] - exact[1][0, : density.width]).max() < 1e-8
@@ -163,7 +163,7 @@ def our_gradient_seconds(density: ScalarDensity) -> float:
 
     def many() -> None:
         for _ in range(200):
-            module().energy_and_gradient(*state, *density.grid, *grad)
+            chain_kernels().energy_and_gradient(*state, *density.grid, *grad)
 
     many()
     return min(timed(many)[0] for _ in range(3)) / 200

@@ -312,7 +312,7 @@ def network(
     point : sympy.Symbol or sequence of them
         Symbols of the coordinates of x in ``feature``.
     name : str
-        Name of the net, shown in texts.
+        Name of the net, shown in texts; not one of the library's own, such as "cos".
     output_bias, output_dim, mean_w1, readout
         As for :func:`cos_net`.
 
@@ -323,7 +323,7 @@ def network(
     Raises
     ------
     ValueError
-        If symbols clash, or the feature depends on no parameter.
+        If symbols clash, the feature depends on no parameter, or the name is taken.
     TypeError
         If a density is not a Distribution.
 

@@ -19,6 +19,9 @@ from diagrams.typing import Expr, Point
 
 Powers = tuple[int, ...]
 
+#: Names that a feature of one's own cannot have.
+BUILT_IN = frozenset({"cos", "gauss", "relu", "erf", "linear", "scalar"})
+
 
 @dataclass(frozen=True)
 class Wave:
@@ -54,7 +57,8 @@ class CustomFeature(Feature):
     Raises
     ------
     ValueError
-        If a symbol is both parameter and coordinate, is given twice, or a block does not fit its distribution.
+        If a symbol is both parameter and coordinate, is given twice, a block does not fit its distribution, or the name
+        is that of a net of the library.
     """
 
     formula: Expr
@@ -69,6 +73,11 @@ class CustomFeature(Feature):
         for block, law in self.laws:
             if isinstance(law, RadialDistribution) and law.dim != len(block):
                 raise ValueError(f"{law} is a density of {law.dim} components, but is given to {block}")
+        if self.name in BUILT_IN:  # numerics and closed sums go by the names of features
+            raise ValueError(
+                f"the name {self.name!r} is that of a net of the library, whose feature is another function: take one "
+                f"that is not among {', '.join(sorted(BUILT_IN))}"
+            )
         if not self.formula.free_symbols & set(self.parameters):
             raise ValueError(f"the feature {self.formula} depends on none of its parameters {self.parameters}")
 

@@ -16,7 +16,7 @@ from diagrams.mixtures import Mixture
 from diagrams.nonidentical import IndependentSum
 from numerics.backends import array_module
 from numerics.forward import network_outputs
-from numerics.model import NetworkModel, model_of, spline_of
+from numerics.model import DRAWN_BY_NUMBERS, NetworkModel, model_of, spline_of
 from numerics.sources import Networks, Outputs
 
 Floats = NDArray[np.float64]
@@ -30,7 +30,8 @@ class MixedNetworks:
     """Networks whose shared parameters are drawn for each network; the rest is as in :class:`Networks`.
 
     The shared values of a block come from a generator seeded by the seed and the number of the block. The compiled
-    kernel (:mod:`numerics.kernels.mixed`) takes them as numbers of each network.
+    kernels (:mod:`numerics.kernels.mixed` and :mod:`numerics.kernels.cuda_mixed`) take them as numbers of each network,
+    widths included; array code evaluates a random width once for each of its values.
 
     Parameters
     ----------
@@ -38,15 +39,15 @@ class MixedNetworks:
         With numbers for all other parameters.
     seed : int
     backend : {"numba", "numpy", "cupy"}
-        A random width is for array code: ``"numpy"`` or ``"cupy"``.
     dtype : str
 
     Raises
     ------
     ValueError
-        If another parameter has no number, or the width is random and the backend compiled.
+        If another parameter has no number, or a random width is not a positive integer.
     NotImplementedError
-        If a distribution is known by its moments only.
+        If a distribution is known by its moments only, or splines for densities depend on what is random (for the
+        compiled kernel, on the width too).
     """
 
     mixture: Mixture
@@ -59,8 +60,8 @@ class MixedNetworks:
         if missing := [name for name in free if name not in self.mixture.shared]:
             given = ", ".join(f"{name}=..." for name in missing)
             raise ValueError(f"parameter(s) {missing} of {self.mixture} have no numbers: use .at({given})")
-        if self.backend == "numba" and "N" in self.mixture.shared:
-            raise ValueError("the compiled kernel takes networks of one width, not a random N: use backend='numpy'")
+        if wrong := [n for n in self._widths if not (n.is_Integer and n > 0)]:
+            raise ValueError(f"a random width takes positive integers as values, got {wrong[0]} in {self.mixture}")
         self._model(self.shared_values(0, 0, 1))  # distributions that cannot be drawn are found here
 
     @property
@@ -107,7 +108,7 @@ class MixedNetworks:
     @property
     def is_compiled(self) -> bool:
         """Whether sums of blocks are those of :meth:`kernel`."""
-        return self.backend == "numba" or (self.backend == "cupy" and "N" not in self.mixture.shared)
+        return self.backend == "numba" or (self.backend == "cupy" and not _has_splines_by_width(self.mixture))
 
     def kernel(self, points: Floats, max_points: int) -> Any:
         """Return the compiled kernel of the backend for sums of monomials at the points."""
@@ -117,14 +118,22 @@ class MixedNetworks:
         else:
             from numerics.kernels import cuda_mixed as kernels
         return kernels.MixedKernel(
-            self.shared_values, self._model, points, max_points=max_points, seed=self.seed, dtype=self.dtype
-        )
+            self.shared_values, self._model, points, max_points=max_points, seed=self.seed, dtype=self.dtype,
+            usual_width=int(max(self._widths)) if self._widths else None,
+        )  # fmt: skip
+
+    @property
+    def _widths(self) -> tuple[Any, ...]:
+        """The values of a random width."""
+        law: Any = self.mixture.shared.get("N")  # Discrete
+        return () if law is None else tuple(law.values)
 
     def _model(self, shared: dict[str, Any]) -> NetworkModel:
         base, symbols = self.mixture.base, self.mixture.base._symbols()
-        if "N" in shared:
+        if "N" in shared and not self.is_compiled:
             base = base.at(N=int(np.ravel(shared["N"])[0]))
-        return model_of(base, {symbols[name]: values for name, values in shared.items() if name != "N"})
+            shared = {name: values for name, values in shared.items() if name != "N"}
+        return model_of(base, {symbols[name]: values for name, values in shared.items()})
 
 
 def _draws(law: Any, rng: np.random.Generator, size: int) -> Floats:
@@ -202,8 +211,19 @@ def is_mixed(architecture: Any) -> bool:
 def mixed_source(
     architecture: Mixture | IndependentSum, *, seed: int, backend: str, dtype: str
 ) -> MixedNetworks | SumOfNetworks:
-    """Return where the networks of a mixture or of a sum come from; those of a random width are for array code."""
+    """Return where the networks of a mixture or of a sum come from.
+
+    Array code has to do where a random width changes a density that is drawn by a spline.
+    """
     if isinstance(architecture, Mixture):
-        is_array_code = backend == "numba" and "N" in architecture.shared
+        is_array_code = backend == "numba" and _has_splines_by_width(architecture)
         return MixedNetworks(architecture, seed, "numpy" if is_array_code else backend, dtype)
     return SumOfNetworks.of(architecture, seed=seed, backend=backend, dtype=dtype)
+
+
+def _has_splines_by_width(mixture: Mixture) -> bool:
+    if "N" not in mixture.shared:
+        return False
+    base = mixture.base
+    laws = [base.readout, *(law for _, law in base.feature.distributions)]  # the readout is that of sqrt(N) W1
+    return any(law.free_symbols & base.width.free_symbols and not isinstance(law, DRAWN_BY_NUMBERS) for law in laws)

@@ -23,20 +23,25 @@ from numerics.transport import N_CELLS, Transport, quantile_map, radial_map
 Floats: TypeAlias = NDArray[np.float64]
 Number: TypeAlias = Any  # a float, or an array with one number for each network
 
+#: Densities drawn by a rule whose numbers may differ between networks; others are drawn by a spline.
+DRAWN_BY_NUMBERS = (Gaussian, Uniform, UniformPhase, Constant)
+
 
 @dataclass(frozen=True, eq=False)
 class NetworkModel:
     """What a backend needs to draw and evaluate the networks of one architecture.
 
     In array code, and for the kernel of :mod:`numerics.kernels.mixed`, every number may be an array with one number
-    for each network.
+    for each network; for that kernel the width, too.
 
     Parameters
     ----------
     neuron : Neuron or FeatureNeuron
         How a hidden neuron is drawn and evaluated.
-    input_dim, width : int
-        Components of a point, and neurons per network.
+    input_dim : int
+        Components of a point.
+    width : int
+        Neurons per network.
     input_scale : float
         Factor on the coordinates that makes w.x of standard normal w the argument of the activation (Neuron only).
     output_scale : float
@@ -55,7 +60,7 @@ class NetworkModel:
 
     neuron: Neuron | FeatureNeuron
     input_dim: int
-    width: int
+    width: Any  # int, or an array of them
     input_scale: Number
     output_scale: Number
     output_bias: Number
@@ -131,19 +136,21 @@ def model_of(architecture: Architecture, values: dict[sympy.Symbol, Floats] | No
     ----------
     architecture : Architecture
     values : mapping from symbol to array (n_networks,), optional
+        That of the width holds integers.
 
     Raises
     ------
     NotImplementedError
         If the networks cannot be drawn.
     """
-    width = int(architecture.width)
+    width = number(architecture.width, values)
+    width = np.rint(width).astype(np.int64) if np.ndim(width) else int(width)
     bias = number(architecture.sigma_b1, values)
     weight = output_law(architecture)
     kind = NEURONS.get(architecture.feature.name)
     laws = None if kind is None or architecture.means else _standard_laws(architecture.feature)
     if kind is not None and isinstance(weight, Gaussian) and laws is not None:
-        return _argument_model(architecture, kind, weight, laws, bias, values)
+        return _argument_model(architecture, kind, weight, laws, bias, width, values)
     return _feature_model(architecture, bias, width, values)
 
 
@@ -169,6 +176,7 @@ def _argument_model(
     weight: Gaussian,
     laws: tuple[Gaussian, Distribution | None],
     bias: Number,
+    width: Any,
     values: dict[sympy.Symbol, Floats] | None,
 ) -> NetworkModel:
     weights, hidden = laws
@@ -179,19 +187,23 @@ def _argument_model(
     scale = number(sympy.sqrt(weights.variance), values) * kind.argument_unit
     offset = (number(-spread, values), number(-weights.variance, values)) if kind.has_offset else (0.0, 0.0)
     return NetworkModel(
-        replace(kind, **shape), architecture.input_dim, int(architecture.width), scale,
+        replace(kind, **shape), architecture.input_dim, width, scale,
         1.0 if has_mean else deviation, bias,
         (number(sympy.sqrt(spread), values), deviation, number(weight.mean, values)), offset,
     )  # fmt: skip
 
 
 def _feature_model(
-    architecture: Architecture, bias: Number, width: int, values: dict[sympy.Symbol, Floats] | None
+    architecture: Architecture, bias: Number, width: Any, values: dict[sympy.Symbol, Floats] | None
 ) -> NetworkModel:
     feature, dim = architecture.feature, architecture.input_dim
     # numbered, so that the neurons of equal architectures are equal and share their compiled kernel
     readouts = tuple((sympy.Dummy(f"W1_{a}", dummy_index=a),) for a in range(architecture.output_dim))
-    blocks = [(block, output_law(architecture, a)) for a, block in enumerate(readouts)] + list(feature.distributions)
+    # where networks have widths of their own, weights are drawn as for one neuron: one spline is enough for all widths
+    has_widths = bool(np.ndim(width))
+    output_scale = number(1 / sympy.sqrt(architecture.width), values) if has_widths else 1.0
+    weights = [architecture.readout_of(a) if has_widths else output_law(architecture, a) for a in range(len(readouts))]
+    blocks = [*zip(readouts, weights, strict=True), *feature.distributions]
     draws: list[Draw] = []
     constants: list[Number] = []
     tables: list[Transport] = []
@@ -202,8 +214,11 @@ def _feature_model(
             tables += spline
     places = coordinates(1, dim)
     expression = sympy.nsimplify(e, rational=True) if (e := feature.expression(places)).has(sympy.Float) else e
+    for shared in sorted(expression.free_symbols & set(values or {}), key=str):
+        draws.append(Draw("constant", (shared,)))
+        constants.append(number(shared, values))
     neuron = FeatureNeuron(feature.name, tuple(draws), architecture.output_dim, expression, places)
-    return NetworkModel(neuron, dim, width, 1.0, 1.0, bias, tuple(constants), tables=tuple(tables))
+    return NetworkModel(neuron, dim, width, 1.0, output_scale, bias, tuple(constants), tables=tuple(tables))
 
 
 def _draws(

@@ -24,6 +24,7 @@ from diagrams.momenta import MODULUS
 from diagrams.scalar_feature import ScalarFeature
 from numerics.field_functionals import Powers
 from numerics.kernels.cpu import monomial_tables
+from numerics.kernels.scalar_chains import ChainKernels, chain_kernels
 from numerics.propagators import CutoffPropagator
 from numerics.sources import Networks
 
@@ -108,11 +109,9 @@ class ScalarDensity:
         return len(self.powers[0]) if self.powers else 1
 
     @property
-    def kernels(self) -> Any:
-        """The compiled module of :mod:`numerics.kernels.scalar_chains` for this density."""
-        from numerics.kernels.scalar_chains import module
-
-        return module(self.powers)
+    def kernels(self) -> ChainKernels:
+        """The compiled kernels for this density."""
+        return chain_kernels(self.powers)
 
     @property
     def input_dim(self) -> int:

@@ -29,6 +29,15 @@ _FULL_ROUND = """    if n_left >= {}:
 _GIVEN_ROUND = """    if n_left > 0:
         give_numbers(numbers, normals)
 """
+# Neurons at or beyond the width of a network count as zero, where networks have widths of their own.
+_GIVEN_WIDTHS = """own = widths[b, group - group0]
+least, width = own[0], own[0]
+for l in range(LANES):
+    least, width = min(least, own[l]), max(width, own[l])
+"""
+_CUT_ROUND = """        if {n_neurons} * (r + 1) > least:
+            leave_out(own, {n_neurons} * r, normals)
+"""
 _LANE_ROWS = """scales = numbers[{}]
 biases = numbers[{}]
 """
@@ -36,7 +45,7 @@ biases = numbers[{}]
 # The outputs of a group of networks, as text of the loop over groups: a function of its own would be compiled three
 # times, by itself and in each function that calls it.
 _EVALUATE = """
-open_words(first, key1, opening)
+{widths}open_words(first, key1, opening)
 {flat}n_rounds = (width + {n_neurons} - 1) // {n_neurons}
 for i in range({n_outputs} * n_points):
     for l in range(LANES):
@@ -46,7 +55,7 @@ for r in range(n_rounds + (bias > ZERO)):
     transform(words, normals, phases)
     n_left = width - {n_neurons} * r
 {before_neurons}    for k in range(min({n_neurons}, n_left)):
-        add_neuron(k, points, offsets, numbers, tables, normals, phases, scratch, rows)
+        add_neuron(k, {place}points, offsets, numbers, tables, normals, phases, scratch, rows)
 {lane_rows}for a in range({n_outputs}):
     shift = normals[a % 2, a // 2]
     for i in range(a * n_points, (a + 1) * n_points):
@@ -79,7 +88,7 @@ SCRATCH_ROWS = {n_scratch}
 
 _ADD = """
 @njit(nogil=True, fastmath=FLAGS, error_model='numpy', cache=True)
-def add_blocks(blocks, sizes, group0, group1, width, points, offsets, constants, tables, scale, bias, key0, key1,
+def add_blocks(blocks, sizes, group0, group1, {width}, points, offsets, constants, tables, scale, bias, key0, key1,
                factors, squares, oblongs, buffers, rows, tiles, outputs):
     use_wide_vectors()
     n_points = points.shape[0]
@@ -110,6 +119,7 @@ def kernel_source(
     functions: tuple[str, ...] = (),
     *,
     by_lane: bool = False,
+    by_width: bool = False,
     network: NetworkFunctions | None = None,
 ) -> str:
     """Return the text of the module with the compiled kernel of a kind of neuron.
@@ -127,14 +137,17 @@ def kernel_source(
         Every network has numbers of its own: ``constants`` has axes (block, group, number, lane), with the rows of
         :class:`~numerics.kernels.LaneRows`; points are not scaled, and ``offsets`` are the squares of the points. For
         whole networks, not for neurons that are sampled alone.
+    by_width : bool
+        With numbers by lane, every network has a width of its own too: ``widths`` in place of the ``width`` has axes
+        (block, group, lane). Groups run up to the largest width in them.
     network : NetworkFunctions, optional
         Functions of the parameters of a network that are evaluated with the fields. Of networks of one density.
     """
     plan = neuron_round(model, input_dim, dtype)
     if isinstance(model, FeatureNeuron):
-        add_neuron, used, n_scratch = feature_source(model, dtype, by_lane)
+        add_neuron, used, n_scratch = feature_source(model, dtype, by_lane, by_width)
     else:
-        add_neuron, used, n_scratch = neuron_source(model, input_dim, dtype, plan, by_lane)
+        add_neuron, used, n_scratch = neuron_source(model, input_dim, dtype, plan, by_lane, by_width)
     imports = [
         "from numba import njit\n",
         imported(sums_module(dtype), *INTRINSICS, "fill_monomials", "add_tiles"),
@@ -144,10 +157,12 @@ def kernel_source(
     parts.append(
         _HEAD.format(dtype=dtype, imports="".join(imports), add_neuron=add_neuron.strip("\n"), n_scratch=n_scratch)
     )
-    evaluate = indent(evaluate_source(model, plan, input_dim, by_lane, network is not None), " " * 12)
+    evaluate = evaluate_source(model, plan, input_dim, by_lane, has_terms=network is not None, by_width=by_width)
+    evaluate = indent(evaluate, " " * 12)
     if network is None:
         numbers = "constants[b, group - group0]" if by_lane else "constants"
-        parts.append(_ADD.format(evaluate=evaluate, numbers=numbers, n_outputs=model.n_outputs))
+        width = "widths" if by_width else "width"
+        parts.append(_ADD.format(evaluate=evaluate, numbers=numbers, n_outputs=model.n_outputs, width=width))
     else:
         terms, more = terms_source(network, model, input_dim)
         parts[:0] = [elementary.library({"exp", *more}, "float64")]
@@ -156,7 +171,13 @@ def kernel_source(
 
 
 def evaluate_source(
-    model: Neuron | FeatureNeuron, plan: Round, input_dim: int, by_lane: bool = False, has_terms: bool = False
+    model: Neuron | FeatureNeuron,
+    plan: Round,
+    input_dim: int,
+    by_lane: bool = False,
+    *,
+    has_terms: bool = False,
+    by_width: bool = False,
 ) -> str:
     """Return the lines that fill ``rows`` with the fields of a group of networks.
 
@@ -164,13 +185,17 @@ def evaluate_source(
     its neurons.
     """
     is_alone, in_rounds = isinstance(model, FeatureNeuron) and model.is_alone, has_round(model, input_dim)
-    before = _GIVEN_ROUND if by_lane and isinstance(model, Neuron) else ""
+    before, place = "", ""
+    if isinstance(model, Neuron) and by_lane:
+        before = _GIVEN_ROUND + (_CUT_ROUND.format(n_neurons=plan.n_neurons) if by_width else "")
+    elif by_width:
+        place = f"{plan.n_neurons} * r + k, own, "
     before += ADD_TERMS.format(n_neurons=plan.n_neurons) if has_terms else ""
     before += _FULL_ROUND.format(plan.n_neurons) if in_rounds else ""
     text = (_EVALUATE_ALONE if is_alone else _EVALUATE).strip("\n")
     return text.format(
         n_neurons=plan.n_neurons, n_outputs=model.n_outputs, output_round=philox.OUTPUT_ROUND,
-        flat=_FLAT if in_rounds else "", before_neurons=before,
+        flat=_FLAT if in_rounds else "", before_neurons=before, place=place, widths=_GIVEN_WIDTHS if by_width else "",
         lane_rows=_LANE_ROWS.format(LaneRows.output_scale, LaneRows.output_bias) if by_lane else "",
         scale="scales[l]" if by_lane else "scale", bias="biases[l]" if by_lane else "bias",
     )  # fmt: skip

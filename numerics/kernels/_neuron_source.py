@@ -46,16 +46,29 @@ def give_numbers(constants, normals):
 {body}
 """
 
+# All numbers of a neuron that is not there are zero: not only its output weights, as zero times an overflow is no zero.
+_LEAVE_OUT = """
+@njit(fastmath=FLAGS, error_model='numpy')
+def leave_out(widths, first, normals):
+    use_wide_vectors()
+    for j in range({n_neurons} * {n_normals}):
+        place = first + j // {n_normals}
+        row = normals[j % 2, j // 2]
+        for l in range(LANES):
+            row[l] = row[l] if place < widths[l] else ZERO
+"""
+
 _POINTS_AT_A_TIME = (3, 1)
 
 
 def neuron_source(
-    model: Neuron, input_dim: int, dtype: str, plan: Round, by_lane: bool = False
+    model: Neuron, input_dim: int, dtype: str, plan: Round, by_lane: bool = False, by_width: bool = False
 ) -> tuple[str, set[str], int]:
     """Return the functions that add neurons to the field, their elementary functions, and the rows of scratch.
 
     ``add_neuron`` adds one neuron at all points, ``add_round`` (see :func:`has_round`) the neurons of a whole round.
-    With numbers by lane, ``give_numbers`` turns the normals of a round into parameters beforehand.
+    With numbers by lane, ``give_numbers`` turns the normals of a round into parameters beforehand; with widths by lane,
+    ``leave_out`` then makes those of neurons zero that a network does not have.
 
     Parameters
     ----------
@@ -65,8 +78,12 @@ def neuron_source(
     plan : Round
     by_lane : bool
         Whether every lane has numbers of its own, see :class:`LaneRows`.
+    by_width : bool
+        Whether every lane has a width of its own too.
     """
     given = _given_numbers(model, input_dim, plan) if by_lane else ""
+    if by_width:
+        given += _LEAVE_OUT.format(n_neurons=plan.n_neurons, n_normals=model.n_normals(input_dim))
     model = replace(model, has_mean=model.has_mean and not by_lane)
     numbers = "".join(f"    {line}\n" for line in _number_lines(by_lane, dtype))
     is_elementary = model.activation not in EXPRESSIONS

@@ -8,7 +8,7 @@ periodic. The energy and what is measured are in :mod:`numerics.kernels.scalar_e
 from __future__ import annotations
 
 MOVES = """
-from numba import njit, prange
+from numba import njit
 
 FLAGS = {'contract', 'nsz', 'reassoc', 'arcp'}
 U64 = np.uint64
@@ -158,89 +158,79 @@ def drift(time, z, k, c, pz, pk, pc, speeds, radius):
 
 
 @njit(error_model='numpy')
-def one_chain(chain, first, count, state_z, state_k, state_c, law, starts, step, table, time, n_leaps, speeds, radius,
-              use_gradient, key0, key1, points, fields, actions, accepted, parts, factors, products):
-    n = state_c.shape[0]
-    dim = state_k.shape[0]
-    n_weights = state_z.shape[0]
+def keep(z, k, c, to_z, to_k, to_c):  # by loops: assigned arrays bring the text of errors with them
+    for i in range(z.shape[0]):
+        to_z[i] = z[i]
+    for mu in range(k.shape[0]):
+        for i in range(k.shape[1]):
+            to_k[mu, i] = k[mu, i]
+    for i in range(c.shape[0]):
+        to_c[i] = c[i]
+
+
+@njit(nogil=True, error_model='numpy', cache=True)
+def move_chains(chain0, chain1, first, count, states_z, states_k, states_c, law, starts, step, table, time, n_leaps,
+                speeds, radius, use_gradient, key0, key1, points, fields, actions, accepted, parts, factors, products):
+    n_weights = states_z.shape[1]
+    dim, n = states_k.shape[1:]
     scratch = np.empty((N_ROWS, n))
     plane = np.empty((3, n_weights))
     phi = np.empty((N_FIELDS, table.shape[1]))
     force = np.empty((N_FIELDS, table.shape[1]))
-    z = state_z.copy()
-    k = state_k.copy()
-    c = state_c.copy()
-    grad_z = np.zeros(n_weights)
-    grad_k = np.zeros((dim, n))
-    grad_c = np.zeros(n)
-    old_z = np.zeros(n_weights)
-    old_k = np.zeros((dim, n))
-    old_c = np.zeros(n)
-    pz = np.empty(n_weights)
-    pk = np.empty((dim, n))
-    pc = np.empty(n)
-    action, prior = energy(z, k, c, law, starts, step, table, use_gradient, scratch, phi, force,
-                           grad_z, grad_k, grad_c)
-    old_z[:] = grad_z
-    old_k[:] = grad_k
-    old_c[:] = grad_c
-    for t in range(count):
-        draw = first + t
-        fill_normals(pz, 0, draw, chain, key0, key1, plane)
-        fill_normals(pc, 1, draw, chain, key0, key1, plane)
-        for mu in range(dim):
-            fill_normals(pk[mu], 2 + mu, draw, chain, key0, key1, plane)
-        w0, w1, w2, w3 = philox4x32(U64(0), U64(draw), U64(chain), U64(1000), key0, key1)
-        height = np.log((np.float64(w0) + 0.5) * UNIT)
-        e = time * (0.8 + 0.4 * (np.float64(w1) + 0.5) * UNIT)
-        before = action + prior + kinetic(pz, pk, pc, z)
-        for leap in range(n_leaps):
-            if use_gradient:
-                kick(0.5 * e, pz, pk, pc, speeds, grad_z, grad_k, grad_c)
-            drift(e, z, k, c, pz, pk, pc, speeds, radius)
-            if use_gradient:
-                new_action, new_prior = energy(z, k, c, law, starts, step, table, True, scratch, phi, force,
-                                               grad_z, grad_k, grad_c)
-                kick(0.5 * e, pz, pk, pc, speeds, grad_z, grad_k, grad_c)
-        if not use_gradient:
-            new_action, new_prior = energy(z, k, c, law, starts, step, table, False, scratch, phi, force,
-                                           grad_z, grad_k, grad_c)
-        change = new_action + new_prior + kinetic(pz, pk, pc, z) - before
-        is_new = height < -change  # false where the change is not a number
-        if is_new:
-            action = new_action
-            prior = new_prior
-            for i in range(n):
-                c[i] -= TWO_PI * np.floor(c[i] / TWO_PI + 0.5)
-            state_z[:] = z
-            state_k[:] = k
-            state_c[:] = c
-            old_z[:] = grad_z
-            old_k[:] = grad_k
-            old_c[:] = grad_c
-        else:
-            z[:] = state_z
-            k[:] = state_k
-            c[:] = state_c
-            grad_z[:] = old_z
-            grad_k[:] = old_k
-            grad_c[:] = old_c
-        accepted[t, 0] = min(1.0, np.exp(-change)) if change == change else 0.0
-        accepted[t, 1] = 1.0 if is_new else 0.0
-        accepted[t, 2] = 0.0 if abs(change) < 1000.0 else 1.0
-        actions[t] = action
-        if is_new or t == 0:
-            measure(z, k, c, law, starts, step, table, points, scratch, phi, fields[t], parts[t], factors, products)
-        else:
-            fields[t] = fields[t - 1]
-            parts[t] = parts[t - 1]
-
-
-@njit(parallel=True, error_model='numpy', cache=True)
-def run_chains(first, count, z, k, c, law, starts, step, table, time, n_leaps, speeds, radius, use_gradient,
-               key0, key1, points, fields, actions, accepted, parts, factors, products):
-    for chain in prange(z.shape[0]):
-        one_chain(chain, first, count, z[chain], k[chain], c[chain], law, starts, step, table, time, n_leaps, speeds,
-                  radius, use_gradient, key0, key1, points, fields[chain], actions[chain], accepted[chain],
-                  parts[chain], factors, products)
+    z, grad_z, old_z = np.empty(n_weights), np.zeros(n_weights), np.zeros(n_weights)
+    k, grad_k, old_k = np.empty((dim, n)), np.zeros((dim, n)), np.zeros((dim, n))
+    c, grad_c, old_c = np.empty(n), np.zeros(n), np.zeros(n)
+    momenta = np.empty(n_weights + (1 + dim) * n)
+    pz = momenta[:n_weights]
+    pc = momenta[n_weights:n_weights + n]
+    pk = momenta[n_weights + n:].reshape((dim, n))
+    for chain in range(chain0, chain1):
+        state_z, state_k, state_c = states_z[chain], states_k[chain], states_c[chain]
+        keep(state_z, state_k, state_c, z, k, c)
+        action, prior = energy(z, k, c, law, starts, step, table, use_gradient, scratch, phi, force,
+                               grad_z, grad_k, grad_c)
+        keep(grad_z, grad_k, grad_c, old_z, old_k, old_c)
+        new_action, new_prior = action, prior
+        for t in range(count):
+            draw = first + t
+            for tag in range(dim + 2):  # output weights, phases, momenta one after the other
+                stop = n_weights + tag * n
+                fill_normals(momenta[stop - n if tag else 0:stop], tag, draw, chain, key0, key1, plane)
+            w0, w1, w2, w3 = philox4x32(U64(0), U64(draw), U64(chain), U64(1000), key0, key1)
+            height = np.log((np.float64(w0) + 0.5) * UNIT)
+            e = time * (0.8 + 0.4 * (np.float64(w1) + 0.5) * UNIT)
+            before = action + prior + kinetic(pz, pk, pc, z)
+            for leap in range(n_leaps):
+                if use_gradient:
+                    kick(0.5 * e, pz, pk, pc, speeds, grad_z, grad_k, grad_c)
+                drift(e, z, k, c, pz, pk, pc, speeds, radius)
+                if use_gradient or leap == n_leaps - 1:
+                    new_action, new_prior = energy(z, k, c, law, starts, step, table, use_gradient, scratch, phi,
+                                                   force, grad_z, grad_k, grad_c)
+                if use_gradient:
+                    kick(0.5 * e, pz, pk, pc, speeds, grad_z, grad_k, grad_c)
+            change = new_action + new_prior + kinetic(pz, pk, pc, z) - before
+            is_new = height < -change  # false where the change is not a number
+            if is_new:
+                action = new_action
+                prior = new_prior
+                for i in range(n):
+                    c[i] -= TWO_PI * np.floor(c[i] / TWO_PI + 0.5)
+                keep(z, k, c, state_z, state_k, state_c)
+                keep(grad_z, grad_k, grad_c, old_z, old_k, old_c)
+            else:
+                keep(state_z, state_k, state_c, z, k, c)
+                keep(old_z, old_k, old_c, grad_z, grad_k, grad_c)
+            accepted[chain, t, 0] = min(1.0, np.exp(-change)) if change == change else 0.0
+            accepted[chain, t, 1] = 1.0 if is_new else 0.0
+            accepted[chain, t, 2] = 0.0 if abs(change) < 1000.0 else 1.0
+            actions[chain, t] = action
+            if is_new or t == 0:
+                measure(z, k, c, law, starts, step, table, points, scratch, phi, fields[chain, t], parts[chain, t],
+                        factors, products)
+            else:
+                for p in range(fields.shape[2]):
+                    fields[chain, t, p] = fields[chain, t - 1, p]
+                for p in range(parts.shape[2]):
+                    parts[chain, t, p] = parts[chain, t - 1, p]
 """

@@ -30,10 +30,12 @@ if TYPE_CHECKING:
 
 
 @cache
-def kernel_module(neuron: Neuron | FeatureNeuron, input_dim: int, dtype: str, by_lane: bool = False) -> Any:
+def kernel_module(
+    neuron: Neuron | FeatureNeuron, input_dim: int, dtype: str, by_lane: bool = False, by_width: bool = False
+) -> Any:
     """Return the module made of :func:`kernel_source`; its functions are compiled at their first calls."""
-    kind = f"{neuron.label}_by_lane" if by_lane else neuron.label
-    source = kernel_source(neuron, input_dim, dtype, by_lane=by_lane)
+    kind = neuron.label + "_by_lane" * by_lane + "_by_width" * by_width
+    source = kernel_source(neuron, input_dim, dtype, by_lane=by_lane, by_width=by_width)
     return load_module(source, label=f"ensemble_{kind}_{input_dim}d_{dtype}")
 
 

@@ -232,13 +232,24 @@ def weigh(scratch):
 
 """
 
+# Neurons at or beyond the width of a network: output weights are zero, and so is the feature, which may have no value.
+_LEAVE_OUT = """
+@njit(fastmath=FLAGS, error_model='numpy')
+def leave_out(place, widths, scratch):
+    use_wide_vectors()
+    for l in range(LANES):
+        is_there = place < widths[l]
+        {there} = np.{dtype}(is_there)
+{weights}
+"""
+
 _ADD_NEURON = """
 @njit(fastmath=FLAGS, error_model='numpy')
-def add_neuron(k, points, offsets, constants, tables, normals, phases, scratch, field):
+def add_neuron(k, {place}points, offsets, constants, tables, normals, phases, scratch, field):
     use_wide_vectors()
     prepare(k * {n_normals}, k * {n_uniforms}, constants, tables, normals, phases, scratch)
     weigh(scratch)
-    n_points = points.shape[0]
+{leave_out}    n_points = points.shape[0]
 {constants_inside}    for i in range(n_points):
 {coordinates}{feature}
 """
@@ -291,9 +302,12 @@ def add_neuron(k, points, offsets, constants, tables, normals, phases, scratch, 
 
 
 class Layout:
-    """Rows of the scratch buffer: raw numbers, then one row for each parameter, for lengths, and for h."""
+    """Rows of the scratch buffer: raw numbers, then one row for each parameter, for lengths, and for h.
 
-    def __init__(self, neuron: FeatureNeuron) -> None:
+    With widths by lane, one more for what says whether a network has the neuron.
+    """
+
+    def __init__(self, neuron: FeatureNeuron, by_width: bool = False) -> None:
         self.n_raw = neuron.n_normals(0) + neuron.n_uniforms
         self.rows: dict[Any, int] = {}
         for a, draw in enumerate(neuron.draws):
@@ -303,19 +317,24 @@ class Layout:
                     self.rows[symbol] = self.rows[a, j]
         self.length = self.n_raw + len(self.rows)
         self.feature = self.length + 1
-        self.n_rows = self.length + 2
+        self.there = self.length + 2
+        self.n_rows = self.there + by_width
 
     def at(self, key: Any) -> str:
         """Return text for the entry of lane ``l``."""
         return f"scratch[{(key if isinstance(key, int) else self.rows[key]) * LANES} + l]"
 
 
-def feature_source(neuron: FeatureNeuron, dtype: str, by_lane: bool = False) -> tuple[str, set[str], int]:
+def feature_source(
+    neuron: FeatureNeuron, dtype: str, by_lane: bool = False, by_width: bool = False
+) -> tuple[str, set[str], int]:
     """Return the functions that draw and add one neuron, the elementary functions in use, and the rows of scratch.
 
-    With numbers by lane every network has constants of its own, see :class:`~numerics.kernels.LaneRows`.
+    With numbers by lane every network has constants of its own, see :class:`~numerics.kernels.LaneRows`. With widths by
+    lane, which are not for pairs of points, ``add_neuron`` also takes the number of the neuron in its network, and the
+    widths.
     """
-    layout = Layout(neuron)
+    layout = Layout(neuron, by_width)
     names = {s: layout.at(s) for s in neuron.parameters}
     first = neuron.coordinates[: neuron.n_coordinates]
     amplitude, rest = (neuron.half if neuron.half is not None else neuron.expression).as_independent(
@@ -339,8 +358,13 @@ def feature_source(neuron: FeatureNeuron, dtype: str, by_lane: bool = False) -> 
         "constants_inside": _constant_lines(inside[3]), "coordinates": "".join(f"        {line}\n" for line in loads)
     }  # fmt: skip
     if neuron.half is None:
-        lines = indent("\n".join(_feature_lines(inside[0], inside[1], weights, layout)), " " * 8)
-        text += _ADD_NEURON.format(feature=lines, **body, **numbers)
+        cut = {"place": "", "leave_out": ""}
+        if by_width:
+            cut = {"place": "place, widths, ", "leave_out": "    leave_out(place, widths, scratch)\n"}
+            zeros = "\n".join(f"        {w} = {w} if is_there else ZERO" for w in weights)
+            text += _LEAVE_OUT.format(there=layout.at(layout.there), dtype=dtype, weights=zeros)
+        feature = indent("\n".join(_feature_lines(inside[0], inside[1], weights, layout, by_width)), " " * 8)
+        text += _ADD_NEURON.format(feature=feature, **cut, **body, **numbers)
     else:
         lines = indent("\n".join([*inside[0], f"ends[i, l] = {inside[1]}"]), " " * 12)
         text += _ADD_PAIRS.format(feature=lines, weight=layout.rows[0, 0], n_rows=layout.n_rows, **body, **numbers)
@@ -351,8 +375,12 @@ def _constant_lines(constants: dict[str, str]) -> str:
     return "".join(f"    {name} = np.float32({text})\n" for text, name in constants.items())
 
 
-def _feature_lines(lines: list[str], result: str, weights: list[str], layout: Layout) -> list[str]:
+def _feature_lines(
+    lines: list[str], result: str, weights: list[str], layout: Layout, by_width: bool = False
+) -> list[str]:
     """Return the lines that add ``weight h`` to the field of every output at point ``i``."""
+    if by_width:
+        lines, result = [*lines, f"h = {result}"], f"h if {layout.at(layout.there)} > ZERO else ZERO"
     body = [f"    {line}" for line in lines]
     if len(weights) == 1:
         return [

@@ -55,7 +55,7 @@ def polynomials(grid, table, scratch, values):
                 total[l] += scratch[l]
 
 
-@njit(nogil=True, error_model='numpy', cache=True)
+@njit(nogil=True, fastmath=FLAGS, error_model='numpy', cache=True)
 def field_groups(blocks, groups, width, points, offsets, constants, tables, scale, bias, key0, key1,
                  n_fields, starts, step, n_steps, table, buffers, rows, outputs):
     words, opening, normals, phases, scratch = buffers
@@ -65,7 +65,7 @@ def field_groups(blocks, groups, width, points, offsets, constants, tables, scal
 """
 
 _DIRECT = """
-@njit(fastmath=FLAGS, error_model='numpy')
+@njit(fastmath=FLAGS, error_model='numpy', inline='always')
 def one_group(block, first, width, points, offsets, numbers, tables, scale, bias, key0, key1,
               n_fields, starts, step, n_steps, table, words, opening, normals, phases, scratch, rows, outputs):
     n_points = points.shape[0]
@@ -113,7 +113,7 @@ def add_lines(n_kept, starts, step, n_steps, kept, old, new, grid):
                     new[l] = twice[l] * b - new[l]
 
 
-@njit(fastmath=FLAGS, error_model='numpy')
+@njit(fastmath=FLAGS, error_model='numpy', inline='always')
 def one_group(block, first, width, points, offsets, constants, tables, scale, bias, key0, key1,
               n_fields, starts, step, n_steps, table, words, opening, normals, phases, scratch, rows, outputs):
     nodes = np.zeros((starts.shape[0] * n_steps, LANES))
@@ -126,7 +126,7 @@ def one_group(block, first, width, points, offsets, constants, tables, scale, bi
             outputs[i, l] = ZERO
     open_words(first, key1, opening)
     n_rounds = (width + {n_neurons} - 1) // {n_neurons}
-    slot = 0
+    slot = np.int64(0)  # a literal would be compiled for by itself
     for r in range(n_rounds + (bias > ZERO)):
         draw(block, r if r < n_rounds else {output_round}, key0, key1, opening, words)
         transform(words, normals, phases)

@@ -3,13 +3,16 @@
 It is the kernel of :mod:`numerics.kernels.cpu`, compiled with one more array: the numbers of every network, a column
 for each lane. Normals are turned into parameters once for each round of neurons, before the loop over points, so that
 a network costs what one with fixed parameters does and what drawing its shared values takes.
+
+Widths may differ as well. A group of networks then takes the rounds of neurons of its widest network, in which neurons
+that a network does not have count as zero; words belong to the number of a neuron, whatever the width.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +20,13 @@ from numpy.typing import NDArray
 from numerics.kernels import LANES, Neuron
 from numerics.kernels.cpu import EnsembleKernel, kernel_module
 from numerics.kernels.features import FeatureNeuron
+from numerics.kernels.shared_values import Shared, SharedValues
 from numerics.kernels.threads import n_threads
 
 if TYPE_CHECKING:
     from numerics.model import NetworkModel
 
 _GROUPS_PER_CALL = 2048  # whose numbers, about 16 MB, go into memory that is used again and again
-
-Shared: TypeAlias = dict[str, NDArray[np.float64]]
 
 
 class MixedKernel(EnsembleKernel):
@@ -36,7 +38,8 @@ class MixedKernel(EnsembleKernel):
         ``drawn(block, start, count)`` returns the shared values of networks of a block, arrays (count,); the first ones
         do not depend on the count.
     model_of : callable
-        Returns the NetworkModel of networks with given shared values.
+        Returns the NetworkModel of networks with given shared values. Its width is a number, or an array with one for
+        each network.
     points : array (n_points, input_dim)
     max_points : int
         Highest degree of the monomials.
@@ -44,6 +47,8 @@ class MixedKernel(EnsembleKernel):
         ``0 <= seed < 2**64``.
     dtype : {"float64", "float32"}
         Type of the evaluation.
+    usual_width : int, optional
+        From which the time that networks take is guessed where widths are random; by default that of one network.
     """
 
     def __init__(
@@ -55,20 +60,22 @@ class MixedKernel(EnsembleKernel):
         max_points: int,
         seed: int,
         dtype: str,
+        usual_width: int | None = None,
     ) -> None:
-        self._drawn, self._model_of = drawn, model_of
-        self._values: dict[int, Shared] = {}
+        self._shared, self._model_of = SharedValues(drawn), model_of
         model = model_of(drawn(0, 0, 1))
+        self._has_widths = bool(np.ndim(model.width))
+        width = int(np.ravel(model.width)[0]) if usual_width is None else usual_width
         # by lane: points that are not scaled, their squares in place of offsets, and a flag in place of the bias
         has_bias = float(bool(np.ndim(model.output_bias) or model.output_bias))
         plain = replace(
-            model, input_scale=1.0, output_scale=1.0, output_bias=has_bias, offset=(0.0, 1.0),
+            model, width=width, input_scale=1.0, output_scale=1.0, output_bias=has_bias, offset=(0.0, 1.0),
             constants=tuple(0.0 for _ in model.constants),
         )  # fmt: skip
         super().__init__(plain, points, max_points=max_points, seed=seed, dtype=dtype)
 
     def _made_module(self, neuron: Neuron | FeatureNeuron, input_dim: int, dtype: str) -> Any:
-        return kernel_module(neuron, input_dim, dtype, by_lane=True)
+        return kernel_module(neuron, input_dim, dtype, by_lane=True, by_width=self._has_widths)
 
     def portions(self, seconds: float, n_groups: int) -> tuple[int, int]:
         """Return how much makes a call of some seconds, see :meth:`EnsembleKernel.portions`, or of some memory."""
@@ -85,38 +92,28 @@ class MixedKernel(EnsembleKernel):
         stop = min(group1, n_groups)
         if group0 >= stop:
             return
-        arguments = self._arguments_with(self._numbers(blocks, group0, stop, n_groups))
+        arguments = self._arguments_of(blocks, group0, stop, n_groups)
         self._add(blocks, sizes, group0, stop, arguments, sums)
 
     def _outputs(self, block: int, group0: int, group1: int) -> NDArray[np.floating[Any]]:
-        arguments = self._arguments_with(self._numbers([block], group0, group1, group1))
+        arguments = self._arguments_of([block], group0, group1, group1)
         return self._sampled(block, group0, group1, arguments)
 
     def _part(self, arguments: tuple[Any, ...], blocks: slice, groups: slice) -> tuple[Any, ...]:
         width, points, offsets, numbers, *rest = arguments
-        return width, points, offsets, numbers[blocks, groups], *rest
+        part = width[blocks, groups] if self._has_widths else width
+        return part, points, offsets, numbers[blocks, groups], *rest
 
-    def _arguments_with(self, numbers: NDArray[np.floating[Any]]) -> tuple[Any, ...]:
-        width, points, offsets, _, *rest = self._arguments
-        return width, points, offsets, numbers, *rest
+    def _arguments_of(self, blocks: Sequence[int], group0: int, group1: int, n_groups: int) -> tuple[Any, ...]:
+        """Return the arguments with the numbers of lane groups, shape (n_blocks, group1 - group0, n_numbers, LANES).
 
-    def _numbers(self, blocks: Sequence[int], group0: int, group1: int, n_groups: int) -> NDArray[np.floating[Any]]:
-        """Return the numbers of lane groups, shape (n_blocks, group1 - group0, n_numbers, LANES)."""
-        # values of blocks that take several calls are kept; those of other blocks are forgotten before any are drawn
-        kept, self._values = self._values, {}
-        values = {b: found for b in blocks if (found := kept.get(b)) and _length(found) >= group1 * LANES}
-        del kept
-        values |= {b: self._drawn(b, 0, n_groups * LANES) for b in blocks if b not in values}
-        self._values = values
-        wanted = slice(group0 * LANES, group1 * LANES)
-        joined = {name: np.concatenate([values[b][name][wanted] for b in blocks]) for name in values[blocks[0]]}
-        rows = self._model_of(joined).lane_rows
+        Widths have the shape (n_blocks, group1 - group0, LANES).
+        """
+        model = self._model_of(self._shared.joined(blocks, group0 * LANES, group1 * LANES, n_groups * LANES))
+        rows = model.lane_rows
         shape = len(blocks), group1 - group0, LANES
         numbers = np.empty((*shape[:2], len(rows), LANES), dtype=self._arguments[1].dtype)
         for i, row in enumerate(rows):
             numbers[:, :, i] = np.reshape(row, shape) if np.ndim(row) else row
-        return numbers
-
-
-def _length(shared: Shared) -> int:
-    return len(next(iter(shared.values())))
+        width, points, offsets, _, *rest = self._arguments
+        return np.reshape(model.width, shape) if self._has_widths else width, points, offsets, numbers, *rest

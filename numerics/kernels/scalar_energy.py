@@ -84,7 +84,7 @@ def backward(force, row):
             row[G_FAR_{a} + l] += next_far_{a} * y1 + here_far_{a} * y0
 
 
-@njit(fastmath=FLAGS, error_model='numpy')
+@njit(fastmath=FLAGS, error_model='numpy', cache=True)
 def energy(z, k, c, law, starts, step, table, is_gradient, scratch, phi, force, grad_z, grad_k, grad_c):
     n = c.shape[0]
     dim = k.shape[0]
@@ -165,14 +165,6 @@ def finish(first, law, row, u, amplitude, k, grad_z, grad_k, grad_c):
     for l in range(LANES):
         grad_z[{a} * n + first + l] = row[G_COS_{a} + l] * amplitude[first + l]
         grad_c[first + l] *= -1.0
-
-
-@njit(error_model='numpy', cache=True)
-def energy_and_gradient(z, k, c, law, starts, step, table, grad_z, grad_k, grad_c):
-    scratch = np.empty((N_ROWS, c.shape[0]))
-    phi = np.empty((N_FIELDS, table.shape[1]))
-    force = np.empty((N_FIELDS, table.shape[1]))
-    return energy(z, k, c, law, starts, step, table, True, scratch, phi, force, grad_z, grad_k, grad_c)
 """
 
 _ONE_FIELD = """
@@ -194,7 +186,7 @@ def potential(table, phi, force):
 
 
 def energy_source(powers: Powers = ()) -> str:
-    """Return the source of ``energy``, ``energy_and_gradient`` and what they need.
+    """Return the source of ``energy`` and what it needs.
 
     Parameters
     ----------

@@ -146,9 +146,9 @@ def measure(z, k, c, law, starts, step, table, points, scratch, phi, field, part
     return total
 
 
-@njit(parallel=True, error_model='numpy', cache=True)
-def measure_all(z, k, c, law, starts, step, table, points, fields, actions, parts, factors, products):
-    for net in prange(z.shape[0]):
+@njit(nogil=True, error_model='numpy', cache=True)
+def measure_nets(net0, net1, z, k, c, law, starts, step, table, points, fields, actions, parts, factors, products):
+    for net in range(net0, net1):
         scratch = np.empty((N_ROWS, c.shape[1]))
         phi = np.empty((N_FIELDS, table.shape[1]))
         actions[net] = measure(z[net], k[net], c[net], law, starts, step, table, points, scratch, phi, fields[net],
@@ -174,9 +174,9 @@ def measure(z, k, c, law, starts, step, table, points, scratch, phi, field, part
             field[a * n_points + p] = total
 
 
-@njit(parallel=True, error_model='numpy', cache=True)
-def measure_all(z, k, c, law, starts, step, table, points, fields, actions, parts, factors, products):
-    for net in prange(z.shape[0]):
+@njit(nogil=True, error_model='numpy', cache=True)
+def measure_nets(net0, net1, z, k, c, law, starts, step, table, points, fields, actions, parts, factors, products):
+    for net in range(net0, net1):
         scratch = np.empty((N_ROWS, c.shape[1]))
         phi = np.empty((N_FIELDS, table.shape[1]))
         force = np.empty((N_FIELDS, table.shape[1]))
@@ -189,7 +189,7 @@ def measure_all(z, k, c, law, starts, step, table, points, fields, actions, part
 
 
 def measure_source(n_fields: int) -> str:
-    """Return the source of ``measure`` and ``measure_all``.
+    """Return the source of ``measure`` and ``measure_nets``.
 
     Parameters
     ----------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from functools import partial
 from itertools import product
 from math import exp, factorial, pi, prod
 
@@ -395,6 +396,14 @@ def test_correlators_without_closed_form_print_and_evaluate():
         evaluate(G.expr)
 
 
+BUILT_IN_NAMES = [f().name for f in (cos_net, gauss_net, relu_net, erf_net, linear_net, scalar_net)]
+
+
+def sine_net(name: str):
+    w, x = symbol("w"), symbol("x")
+    return network(sympy.sin(w * x), parameters={w: Gaussian(1)}, point=x, name=name)
+
+
 @pytest.mark.parametrize(
     ("make", "error", "text"),
     [
@@ -409,6 +418,7 @@ def test_correlators_without_closed_form_print_and_evaluate():
         (lambda: cos_net(readout=Gaussian(1), mean_w1=1), ValueError, "either mean_w1 or a readout"),
         (lambda: cos_net(readout="normal"), TypeError, "readout must be a density"),
         (lambda: erf_net(input_dim=2.0), ValueError, "input_dim must be a positive integer"),
+        *((partial(sine_net, name), ValueError, f"the name '{name}' is that of a net") for name in BUILT_IN_NAMES),
     ],
 )
 def test_bad_nets(make, error, text):

@@ -210,7 +210,7 @@ def test_mixture_of_several_parameters_does_not_depend_on_pieces():
     shared = {"sigma_w0": Discrete((1, 2)), "N": Discrete((1, 4), (sympy.Rational(1, 4), sympy.Rational(3, 4)))}
     mixed = mixture(cos_net(), shared).at(sigma_w1=1)
     ensemble = Ensemble(mixed, n_nets=30_000, seed=47)
-    assert ensemble.connected_correlators([[0.0]], max_points=2).dataset.attrs["backend"] == "numpy"
+    assert ensemble.connected_correlators([[0.0]], max_points=2).dataset.attrs["backend"] == "numba"
     assert compare(mixed, ensemble.connected_correlators(points(1)[:2])).max_pull < 5
     whole = ensemble.sample([[0.3]], count=1000)
     np.testing.assert_allclose(ensemble.sample([[0.3]], start=500, count=100), whole[500:600], atol=1e-14)

@@ -49,7 +49,7 @@ def test_a_cluster_gives_the_same(plain, client, tmp_path):
 def test_every_kind_of_ensemble(client, kind):
     nets = {
         "deep": deep_net(activation="erf", depth=2).at(N=4, sigma_w0=1, sigma_w1=1),
-        "mixture": mixture(cos_net(), {"sigma_w1": Discrete((1, 2))}).at(N=4, sigma_w0=1),
+        "mixture": mixture(cos_net(), {"sigma_w1": Discrete((1, 2)), "N": Discrete((1, 4))}).at(sigma_w0=1),
         "tilt": NET.tilted(neuron_sum(NET.w0**2) ** 2 / 100).at(alpha=0.2),
         "several outputs": relu_net(input_dim=1, output_dim=2).at(N=5, sigma_w0=1, sigma_w1=1, sigma_b0=1),
     }

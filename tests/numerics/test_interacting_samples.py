@@ -20,7 +20,7 @@ from numerics.chain_tuning import Chains, Tuning
 from numerics.checkpoint import CheckpointError
 from numerics.ensemble import Ensemble
 from numerics.interacting_samples import InteractingSamples, NotConvergedError, sample_interacting
-from numerics.kernels.scalar_chains import module
+from numerics.kernels.scalar_chains import chain_kernels
 from numerics.scalar_density import ScalarDensity
 
 POINTS = np.array([[0.0], [0.7]])
@@ -39,7 +39,7 @@ def test_gradients_are_differences_of_the_energy(dim, alpha):
 
     def energy(z, k, c):
         grad = np.empty_like(z), np.empty_like(k), np.empty_like(c)
-        action, prior = module().energy_and_gradient(z, k, c, *density.grid, *grad)
+        action, prior = chain_kernels().energy_and_gradient(z, k, c, *density.grid, *grad)
         return action + prior, grad
 
     _, grad = energy(z, k, c)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numba
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from diagrams.architectures import cos_net, erf_net, gauss_net, linear_net, netw
 from diagrams.distributions import Constant, Gaussian, StudentT, Uniform
 from diagrams.independence import Discrete, Gamma, SquareRoot, mixture
 from diagrams.symbols import symbol
-from numerics import Ensemble, blocks
+from numerics import Ensemble, blocks, compare
 from numerics.mixed import MixedNetworks
 
 THIRD = sympy.Rational(1, 3)
@@ -23,29 +25,43 @@ LAWS = {
 }
 
 
-def shared_feature():
+WIDTHS = Discrete((1, 2, 5, 7, 8))  # neurons are drawn 1, 2 or 4 a round
+N, S, H = (symbol(name) for name in ("N", "s", "h"))
+
+
+def general_net():
     """A net of the library's general kind: shared widths of Gaussian, uniform and constant draws, and a spline."""
     w, b, c, t, x = (symbol(name) for name in ("w", "b", "c", "t", "x"))
-    s, h = symbol("s"), symbol("h")
-    laws = {w: Gaussian(s**2), b: Uniform(-h, 2 * h), c: Constant(s * h), t: StudentT(5)}
+    laws = {w: Gaussian(S**2), b: Uniform(-H, 2 * H), c: Constant(S * H), t: StudentT(5)}
     feature = sympy.tanh(w * x + b) + c * sympy.cos(t * x)
-    net = network(feature, parameters=laws, point=x, output_dim=2, output_bias=True)
-    mixed = mixture(net, {"s": Discrete((1, 2)), "h": Gamma(2, THIRD), "sigma_b1": LAWS["sigma_b1"]})
-    return mixed.at(N=5, sigma_w1=1)
+    return network(feature, parameters=laws, point=x, output_dim=2, output_bias=True).at(sigma_w1=1)
 
 
-def mixed_net(net):
-    return mixture(net, {name: law for name, law in LAWS.items() if name in net._symbols()}).at(N=7)
+def formula_net():
+    """A net with its width and a shared parameter in the formula; output weights are drawn by a spline."""
+    w, x = symbol("w"), symbol("x")
+    return network(sympy.tanh(w * x / S + 1 / N), parameters={w: Gaussian(S**2 / N)}, point=x, readout=StudentT(5))
 
 
-MIXTURES = {
-    "cos": mixed_net(cos_net(output_bias=True)),
-    "gauss": mixed_net(gauss_net(output_dim=2, mean_w1=1)),
-    "relu": mixed_net(relu_net(input_dim=2, mean_w1=1, output_bias=True)),
-    "erf": mixed_net(erf_net(output_dim=2, output_bias=True)),
-    "linear": mixed_net(linear_net(input_dim=6, hidden_bias=True)),
-    "feature": shared_feature(),
+def mixed_net(net, **laws):
+    known = {**LAWS, "s": Discrete((1, 2)), "h": Gamma(2, THIRD), **laws}
+    return mixture(net, {name: law for name, law in known.items() if name in net._symbols()})
+
+
+NETS = {
+    "cos": cos_net(output_bias=True),
+    "gauss": gauss_net(output_dim=2, mean_w1=1),
+    "relu": relu_net(input_dim=2, mean_w1=1, output_bias=True),
+    "erf": erf_net(output_dim=2, output_bias=True),
+    "linear": linear_net(input_dim=6, hidden_bias=True),
+    "feature": general_net(),
 }
+MIXTURES = {
+    **{name: mixed_net(net).at(N=7) for name, net in NETS.items()},
+    **{f"{name} of random width": mixed_net(net, N=WIDTHS) for name, net in NETS.items()},
+    "formula of random width": mixed_net(formula_net(), N=WIDTHS),
+}
+SLOW = [name for name in MIXTURES if name.startswith(("gauss of", "erf", "linear")) or name == "relu"]
 
 
 def points(mixed) -> np.ndarray:
@@ -56,19 +72,20 @@ def points(mixed) -> np.ndarray:
     ("name", "dtype", "bound"),
     [
         # a kernel is compiled for each; the slow ones differ from others by an activation or a type
-        *(
-            pytest.param(name, "float64", 1e-12, marks=[pytest.mark.slow] * (name in ("relu", "erf", "linear")))
-            for name in MIXTURES
-        ),
+        *(pytest.param(name, "float64", 1e-12, marks=[pytest.mark.slow] * (name in SLOW)) for name in MIXTURES),
         ("cos", "float32", 3e-6),
-        pytest.param("gauss", "float32", 3e-6, marks=pytest.mark.slow),
+        ("cos of random width", "float32", 3e-6),
+        *(
+            pytest.param(name, "float32", 3e-6, marks=pytest.mark.slow)
+            for name in ("gauss", "gauss of random width", "relu of random width", "feature of random width")
+        ),
     ],
 )
 def test_networks_and_sums_are_those_of_array_code(name, dtype, bound):
     mixed = MIXTURES[name]
     compiled, reference = (Ensemble(mixed, n_nets=20_000, seed=5, backend=b, dtype=dtype) for b in ("numba", "numpy"))
     assert compiled._source.is_compiled
-    assert len(mixed.laws) >= 3
+    assert len(mixed.laws) >= 2
     assert compiled._attrs()["backend"] == "numba"
     found, expected = (e.sample(points(mixed), start=100, count=700) for e in (compiled, reference))
     assert found.dtype == np.dtype(dtype)
@@ -98,8 +115,82 @@ def test_every_network_is_one_with_the_values_that_were_drawn():
     assert seen == 300
 
 
-def test_sums_do_not_depend_on_threads_calls_or_order(monkeypatch):
-    mixed = MIXTURES["cos"]
+@pytest.mark.parametrize(
+    ("net", "fixed"),
+    [
+        (cos_net(), {"sigma_w0": 1, "sigma_w1": 2}),
+        (relu_net(), {"sigma_w0": 1, "sigma_w1": 2, "sigma_b0": 1}),  # four neurons are added at once
+        (formula_net(), {"s": 2}),
+    ],
+    ids=["cos", "relu", "formula"],
+)
+def test_every_network_has_the_neurons_of_its_width(net, fixed):
+    """Against networks of fixed width; one neuron more, or one less, would show."""
+    x = [[0.3], [-1.0]]
+    name, *others = fixed
+    mixed = mixture(net, {"N": WIDTHS, name: Discrete((fixed[name], 3))}).at(**{n: fixed[n] for n in others})
+    drawn = Ensemble(mixed, n_nets=300, seed=8)
+    values = [drawn._source.shared_values(b.index, 0, b.n_nets) for b in drawn.blocks]
+    widths, shared = (np.concatenate([v[n] for v in values]) for n in ("N", name))
+    found, seen = drawn.sample(x), 0
+
+    def networks(width, value):
+        numbers = {**fixed, name: value, "N": width}
+        return Ensemble(net.at(**numbers), n_nets=300, seed=8, backend="numpy").sample(x) * np.sqrt(width)
+
+    for width in map(int, WIDTHS.values):
+        for value in (fixed[name], 3):
+            chosen = (widths == width) & (shared == value)
+            expected, one_more = (networks(n, value)[chosen] / np.sqrt(width) for n in (width, width + 1))
+            np.testing.assert_allclose(found[chosen], expected, atol=1e-13)
+            is_seen = np.abs(one_more - expected).max(axis=1) > 1e-6  # a neuron of ReLU may be zero at all points
+            assert is_seen.mean() > (0.4 if net.name == "relu" else 0.99)
+            seen += chosen.sum()
+    assert seen == 300
+
+
+@pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
+def test_neurons_that_a_network_does_not_have_may_overflow(dtype):
+    w, x = symbol("w"), symbol("x")
+    net = network(sympy.exp(w * x), parameters={w: Gaussian(S**2)}, point=x).at(sigma_w1=1)
+    scale = 400 if dtype == "float64" else 50
+    mixed = mixture(net, {"N": Discrete((1, 40)), "s": Discrete((1, scale))})
+    with np.errstate(all="ignore"):  # inf - inf
+        found, expected = (
+            Ensemble(mixed, n_nets=2000, seed=1, backend=b, dtype=dtype).sample([[1.0]])[:, 0]
+            for b in ("numba", "numpy")
+        )
+    drawn = Ensemble(mixed, n_nets=2000, seed=1, dtype=dtype)
+    values = [drawn._source.shared_values(b.index, 0, b.n_nets) for b in drawn.blocks]
+    widths, scales = (np.concatenate([v[n] for v in values]) for n in ("N", "s"))
+    narrow, many = ((widths == n) & (scales == scale) for n in (1, 40))
+    usual = narrow & np.isfinite(expected)
+    assert usual.sum() > 0.9 * narrow.sum() > 300
+    assert np.isfinite(expected[many]).mean() < 0.5  # so most neighbours in a group of lanes overflow
+    assert not np.isfinite(found[narrow & ~usual]).any()
+    rtol, atol = 1e-10 if dtype == "float64" else 1e-4, np.finfo(dtype).tiny
+    np.testing.assert_allclose(found[usual], expected[usual], rtol=rtol, atol=atol)
+
+
+def test_correlators_of_random_widths():
+    """Exact in the average over widths; a width off by one, or the average width, would show."""
+    options = {"sigma_w0": 1, "sigma_w1": 1}
+
+    def net(*widths):
+        return mixture(cos_net(), {"N": Discrete(widths, (THIRD, 2 * THIRD))}).at(**options)
+
+    measured = Ensemble(net(1, 4), n_nets=2_000_000, seed=12).connected_correlators([[0.3], [-1.0], [0.8]])
+    assert measured.dataset.attrs["backend"] == "numba"
+    assert compare(net(1, 4), measured).max_pull < 5
+    for wrong in (net(2, 4), net(1, 5), net(1, 3), cos_net().at(N=3, **options)):
+        failed = compare(wrong, measured)
+        assert np.abs(failed.pulls_of(2)).max() < 5  # which does not depend on the width
+        assert np.abs(failed.pulls_of(4)).max() > 10
+
+
+@pytest.mark.parametrize("name", ["cos", "cos of random width"])
+def test_sums_do_not_depend_on_threads_calls_or_order(monkeypatch, name):
+    mixed = MIXTURES[name]
     ensemble = Ensemble(mixed, n_nets=300_000, seed=6)
     x, threads = points(mixed), numba.get_num_threads()
     some = ensemble.blocks[:7] + ensemble.blocks[-2:]  # the last block is shorter
@@ -113,6 +204,7 @@ def test_sums_do_not_depend_on_threads_calls_or_order(monkeypatch):
     monkeypatch.setattr(blocks, "_SECONDS_PER_CALL", 1e-9)  # one group of lanes a call
     assert np.array_equal(ensemble.block_sums(x, blocks=some).sums, whole)
     assert np.array_equal(ensemble.block_sums(x, blocks=some[::-1]).sums, whole[::-1])
+    assert np.array_equal(pickle.loads(pickle.dumps(ensemble)).block_sums(x, blocks=some).sums, whole)
     other = Ensemble(mixed, n_nets=300_000, seed=7).block_sums(x, blocks=some).sums
     assert not np.any(other == whole)
 
@@ -141,10 +233,24 @@ def test_the_memory_of_a_call_does_not_grow_with_the_networks():
         assert at_once >= numba.get_num_threads()
 
 
-def test_a_random_width_is_for_array_code():
-    mixed = mixture(cos_net(), {"N": Discrete((1, 4))}).at(sigma_w0=1, sigma_w1=1)
-    with pytest.raises(ValueError, match="networks of one width, not a random N: use backend='numpy'"):
+def test_splines_that_depend_on_a_random_width_are_for_array_code():
+    w, x = symbol("w"), symbol("x")
+    net = network(sympy.cos(w * x), parameters={w: StudentT(5, 1 / N)}, point=x).at(sigma_w1=1)
+    mixed = mixture(net, {"N": Discrete((1, 4))})
+    with pytest.raises(NotImplementedError, match=r"has random parameters \['N'\]"):
         MixedNetworks(mixed, 0, "numba", "float64")
-    ensemble = Ensemble(mixed, n_nets=100)
+    ensemble = Ensemble(mixed, n_nets=100, seed=2)
     assert not ensemble._source.is_compiled
     assert ensemble._attrs()["backend"] == "numpy"
+    widths = np.concatenate([ensemble._source.shared_values(b.index, 0, b.n_nets)["N"] for b in ensemble.blocks])
+    for n in (1, 4):
+        fixed = Ensemble(net.at(N=n), n_nets=100, seed=2, backend="numpy").sample([[0.5]])
+        assert np.array_equal(ensemble.sample([[0.5]])[widths == n], fixed[widths == n])
+
+
+@pytest.mark.parametrize("wrong", [0, -2, sympy.Rational(5, 2), symbol("n")])
+@pytest.mark.parametrize("backend", ["numba", "numpy"])
+def test_widths_are_positive_integers(wrong, backend):
+    mixed = mixture(cos_net(), {"N": Discrete((1, wrong))}).at(sigma_w0=1, sigma_w1=1)
+    with pytest.raises(ValueError, match=f"positive integers as values, got {wrong} in mixture"):
+        Ensemble(mixed, n_nets=10, backend=backend)

@@ -16,7 +16,7 @@ from diagrams.interactions import LocalInteraction
 from diagrams.regions import Box, GaussianWeight, Sites
 from numerics.ensemble import Ensemble
 from numerics.kernels import index_tuples
-from numerics.kernels.scalar_chains import module
+from numerics.kernels.scalar_chains import chain_kernels
 from numerics.parts import ConditionalFields, conditional_moments
 from numerics.scalar_density import ScalarDensity
 
@@ -71,7 +71,7 @@ def test_moments_are_exact_for_given_momenta_and_phases(couplings, sign):
     fields, actions = np.empty((len(z), 2)), np.empty(len(z))
     conditional = ConditionalFields(density, POINTS, 4)
     parts = np.empty((len(z), conditional.n_parts))
-    module().measure_all(z, k, c, *density.grid, POINTS, fields, actions, parts, *conditional.tables)
+    chain_kernels().measure_all(z, k, c, *density.grid, POINTS, fields, actions, parts, *conditional.tables)
     parts[:, : parts.shape[1] - 3] *= sign
     moments = conditional_moments(parts, 2, 4)
     boltzmann = probability * np.exp(-actions)
