@@ -17,9 +17,8 @@ from tqdm import tqdm
 from numerics.backends import array_module
 from numerics.estimators import BlockSums, monomial_sums, n_monomials
 from numerics.kernels import LANES, N_HEADS
-from numerics.mixed import MixedNetworks
 from numerics.reweighting import joined_rows, weighted_row
-from numerics.sources import Networks, Outputs, Source
+from numerics.sources import Outputs, Source
 from numerics.weighted_networks import WeightedNetworks
 
 _SECONDS_PER_CALL = 0.1  # of compiled code, during which Ctrl-C has to wait
@@ -286,20 +285,35 @@ def block_summer(source: Source, points: NDArray[np.float64], max_points: int, s
         Networks in a full block.
     """
     n_columns = row_length(source, len(points), max_points)
-    if isinstance(source, (Networks, MixedNetworks, WeightedNetworks)) and source.is_compiled:
-        return partial(summed_compiled, source.kernel(points, max_points), n_columns, -(-size // LANES))
+    if source.is_compiled:
+        return partial(summed_compiled, source.kernel(points, max_points), n_columns, size)
     if isinstance(source, WeightedNetworks):
         return partial(_weighted_by_arrays, source.weighted_outputs(points), n_columns, max_points)
-    return partial(_summed_by_arrays, array_module(source.backend), source.outputs(points), n_columns, max_points)
+    return partial(_summed_by_arrays, _adder(source, len(points), max_points), source.outputs(points), n_columns)
+
+
+def _adder(source: Source, n_points: int, max_points: int) -> Callable[[Any, NDArray[np.float64]], None]:
+    """Return a function of (outputs, sums) that adds the monomials of networks to sums."""
+    if source.backend == "numba":
+        from numerics.kernels.given import GivenSums
+
+        return GivenSums(source.n_outputs * n_points, max_points, source.dtype).add_rows
+    xp = array_module(source.backend)
+
+    def add(outputs: Any, sums: NDArray[np.float64]) -> None:
+        sums += monomial_sums(xp, outputs, max_points)
+
+    return add
 
 
 def _summed_by_arrays(
-    xp: Any, outputs: Outputs, n_columns: int, max_points: int, blocks: Iterable[Block], told: Told
-) -> Iterator[NDArray[np.float64]]:
+    add: Callable[[Any, NDArray[np.float64]], None], outputs: Outputs, n_columns: int,
+    blocks: Iterable[Block], told: Told,
+) -> Iterator[NDArray[np.float64]]:  # fmt: skip
     for block in blocks:
         total = np.zeros(n_columns)
         for start, count in slices(0, block.n_nets):
-            total += monomial_sums(xp, outputs(block.index, start, count), max_points)
+            add(outputs(block.index, start, count), total)
             told(count)
         yield total[None]
 
@@ -318,10 +332,11 @@ def _weighted_by_arrays(
 
 
 def summed_compiled(
-    kernel: Any, n_columns: int, n_groups: int, blocks: Iterable[Block], told: Told
+    kernel: Any, n_columns: int, size: int, blocks: Iterable[Block], told: Told
 ) -> Iterator[NDArray[np.float64]]:
-    """Iterate over the sums of consecutive blocks of ``n_groups`` groups of lanes, as :func:`block_summer` says."""
-    n_portion, at_once = kernel.portions(_SECONDS_PER_CALL, n_groups)
+    """Iterate over the sums of consecutive blocks of ``size`` networks, as :func:`block_summer` says."""
+    n_portion, at_once = kernel.portions(_SECONDS_PER_CALL, size)
+    n_groups = -(-size // LANES)
     remaining = iter(blocks)
     while part := list(islice(remaining, at_once)):
         sums = np.zeros((len(part), n_columns))

@@ -6,14 +6,12 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import sympy
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from diagrams.deformed import DeformedArchitecture
 from numerics.blocks import Run, collected_rows, slices, summed_compiled
 from numerics.estimators import BlockSums, n_monomials
-from numerics.kernels import LANES
 from numerics.results import Estimate
 from numerics.reweighting import (
     MIN_EFFECTIVE_SAMPLES,
@@ -81,10 +79,8 @@ def reweighted(ensemble: Ensemble, points: Floats, *, max_points: int, run: Run)
 def derivatives(ensemble: Ensemble, points: Floats, *, order: int, max_points: int, progress: bool) -> Estimate:
     """Return derivatives at strength zero, see :meth:`Ensemble.correlator_derivatives`."""
     architecture = _deformed(ensemble)
-    coefficients = [architecture.log_weight(k) for k in range(1, order + 1)]
-    wanted = coefficients[:1] if order == 1 or coefficients[1] == 0 else coefficients
     assert isinstance(ensemble._source, Networks)
-    source = WeightedNetworks(architecture, ensemble._source, tuple(sympy.sympify(c) for c in wanted))
+    source = WeightedNetworks.scores(architecture, ensemble._source, order)
     n_fields = ensemble.n_outputs * len(points)
     with tqdm(total=ensemble.n_nets, disable=not progress, unit="net", unit_scale=True) as bar:
         if source.is_compiled:
@@ -124,7 +120,7 @@ def _compiled_sums(
     n_fields = ensemble.n_outputs * len(points)
     n_columns = n_monomials(n_fields + len(means), max_degree)
     kernel = source.kernel(points, max_degree, means)
-    parts = list(summed_compiled(kernel, n_columns, -(-ensemble.block_size // LANES), ensemble.blocks, bar.update))
+    parts = list(summed_compiled(kernel, n_columns, ensemble.block_size, ensemble.blocks, bar.update))
     table = np.concatenate(parts)
     if not np.isfinite(table).all():
         raise FloatingPointError("sums are not finite: points or parameters are too large")

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from diagrams._gaussian_activations import Activation, Cosine, Erf, Linear, Relu
 from diagrams.deep import DeepArchitecture
 from diagrams.symbols import symbol
+from numerics._printer import check_supported
 from numerics.backends import array_module
 from numerics.forward import round_numbers
 from numerics.kernels import special_functions
@@ -64,7 +65,7 @@ class DeepNetworks:
     activation : Activation
     seed : int
     backend : {"numba", "numpy", "cupy"}
-        numba compiles the random numbers of float64; the layers are matrix products of array code in any case.
+        numba compiles all of it (:mod:`numerics.kernels.deep`), the others are array code with matrix products.
     dtype : str
     is_conditional : bool
         Whether the field is, in place of the outputs, their covariance ``K(x, y)`` given the hidden layers, without the
@@ -102,8 +103,26 @@ class DeepNetworks:
         """Components of the field at a point."""
         return 1 if self.is_conditional else self.layers[-1].above
 
+    @property
+    def is_compiled(self) -> bool:
+        """Whether sums of blocks are those of :meth:`kernel`; functions that only scipy has are for array code."""
+        return self.backend == "numba" and _has_source(self.activation)
+
+    def kernel(self, points: NDArray[np.float64], max_points: int) -> Any:
+        """Return the compiled kernel for sums of monomials at the points, or pairs of points."""
+        from numerics.kernels.deep import DeepKernel
+
+        pairs = None
+        if self.is_conditional:
+            points, pairs = _ends(points)
+        return DeepKernel(
+            self.layers, self.activation, points, pairs=pairs, max_points=max_points, seed=self.seed, dtype=self.dtype
+        )
+
     def outputs(self, points: NDArray[np.float64]) -> Outputs:
         """Return a function of (block, start, count) that returns outputs, shape (count, n_outputs * n_points)."""
+        if self.is_compiled:
+            return self.kernel(points, 1).outputs
         return partial(self._outputs, points)
 
     def _outputs(self, points: NDArray[np.float64], block: int, start: int, count: int) -> Any:
@@ -114,9 +133,8 @@ class DeepNetworks:
     def _some(self, xp: Any, points: NDArray[np.float64], block: int, first: int, stop: int) -> Any:
         index = xp.arange(first, stop, dtype=xp.uint64)
         if self.is_conditional:
-            ends, place = np.unique(points.reshape(2 * len(points), -1), axis=0, return_inverse=True)
-            h = self._hidden(xp, ends, index, block)
-            pairs = xp.asarray(place.reshape(-1, 2))
+            ends, places = _ends(points)
+            h, pairs = self._hidden(xp, ends, index, block), xp.asarray(places)
             top = xp.asarray(self.layers[-1].weight ** 2, dtype=self.dtype)
             return (h[:, :, pairs[:, 0]] * h[:, :, pairs[:, 1]]).sum(axis=1) * top
         weights, bias, _ = self._drawn(xp, self.layers[-1], index, block, len(self.layers) - 1)
@@ -168,6 +186,21 @@ class DeepNetworks:
         size = max(1, _ELEMENTS[self.backend] // max(layer.n_normals for layer in self.layers))
         for first in range(start, start + count, size):
             yield first, min(first + size, start + count)
+
+
+def _has_source(activation: Activation) -> bool:
+    """Return whether an activation can be written in compiled code."""
+    try:
+        check_supported([activation.expression(symbol("z"))])
+    except ValueError:
+        return False
+    return True
+
+
+def _ends(pairs: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the points in pairs of points (n, 2 input_dim), each once, and which they are, shape (n, 2)."""
+    ends, place = np.unique(pairs.reshape(2 * len(pairs), -1), axis=0, return_inverse=True)
+    return ends, place.reshape(-1, 2)
 
 
 def activation_value(xp: Any, activation: Activation, z: Any, *, order: int = 0) -> Any:

@@ -50,11 +50,10 @@ class Ensemble:
     networks are those of the independent base and carry :meth:`log_weights`; :meth:`connected_correlators` reweights
     them (also where an interaction was added to the action, :func:`diagrams.engineering.deform`), and
     :meth:`correlator_derivatives` expands in the strength without reweighting. Mixtures draw the shared values anew for
-    each network; for ``"numba"`` and ``"cupy"`` they are compiled like independent networks, and so are deformed
-    densities. Only where a random width changes a density that is drawn by a spline, array code does it (in place of
-    ``"numba"`` that of ``"numpy"``; ``dataset.attrs["backend"]`` says so). Sums of non-identical neurons draw each part
-    by its kernel and are added as arrays. Networks with several hidden layers (:func:`diagrams.deep_net`) are drawn
-    layer by layer; they are matrix products of array code.
+    each network. For ``backend="numba"`` all of them are compiled like independent networks, and so are sums of
+    non-identical neurons and networks with several hidden layers (:func:`diagrams.deep_net`), drawn layer by layer; for
+    ``"cupy"`` deformed densities and mixtures are. Where a random width changes a density that is drawn by a spline, or
+    an activation is none of elementary functions, array code does it (``dataset.attrs["backend"]`` says which it was).
 
     With several outputs, components are ordered output by output: all points of the first, then of the second.
 

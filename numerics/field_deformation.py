@@ -22,7 +22,13 @@ from numerics.field_functionals import FieldFunctional, check_positive, field_fu
 from numerics.field_samples import FieldSamples
 from numerics.kernels import LANES
 from numerics.results import Estimate
-from numerics.reweighting import derivative_cumulants, derivative_sums, reweighted_estimate, weighted_sums
+from numerics.reweighting import (
+    derivative_cumulants,
+    derivative_sums,
+    monomials_for,
+    reweighted_estimate,
+    weighted_sums,
+)
 from numerics.sources import Networks
 from numerics.weighted_networks import WeightedNetworks
 
@@ -228,7 +234,8 @@ def reweighted(ensemble: Ensemble, points: Floats, *, max_points: int, progress:
     """Return the connected correlators of the deformed ensemble, see :meth:`Ensemble.connected_correlators`."""
     weighted = WeightedFields(ensemble, points)
     n_fields = ensemble.n_outputs * len(points)
-    sums = weighted_sums(_blocks(ensemble, weighted, progress), n_fields, max_points)
+    monomials = monomials_for(ensemble.backend)
+    sums = weighted_sums(_blocks(ensemble, weighted, progress), n_fields, max_points, monomials=monomials)
     return reweighted_estimate(sums, points, weighted.attrs, str(ensemble.architecture))
 
 
@@ -284,7 +291,8 @@ def derivatives(
 
     blocks = _blocks(ensemble, coefficients_of_log_density, progress)
     n_fields = ensemble.n_outputs * len(points)
-    sums = derivative_sums(blocks, n_fields, max_points + order)
+    monomials = monomials_for(ensemble.backend)
+    sums = derivative_sums(blocks, n_fields, max_points + order, monomials=monomials)
     run: dict[str, Any] = {
         "n_nets": ensemble.n_nets,
         "method": "joint cumulants with the interaction",

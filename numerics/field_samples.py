@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numerics.results import Estimate, format_uncertainty
-from numerics.reweighting import jackknife_mean, reweighted_estimate, weighted_sums
+from numerics.reweighting import jackknife_mean, monomials_for, reweighted_estimate, weighted_sums
 
 Floats = NDArray[np.float64]
 
@@ -105,7 +105,8 @@ class FieldSamples:
             raise ValueError(f"max_points must be an integer from 1 to 6, got {max_points!r}")
         if len(self.counts) < 2 or len(self.fields) <= max_points:
             raise ValueError(f"{len(self.fields)} networks are too few for {max_points} points with errors: use more")
-        sums = weighted_sums(self._blocks(), self.fields.shape[1], max_points)
+        monomials = monomials_for(str(self.attrs.get("backend")))
+        sums = weighted_sums(self._blocks(), self.fields.shape[1], max_points, monomials=monomials)
         return reweighted_estimate(sums, self.points, self.attrs, self.label)
 
     def _blocks(self) -> Iterator[Any]:

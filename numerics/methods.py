@@ -101,8 +101,12 @@ def measured(
             sums = _collected(ensemble, model, points, max_points, run, even_only=architecture.has_symmetric_readout)
         else:
             numbers = HiddenNumbers.of(architecture, model, points)
-            sums = sampled_sums(numbers, max_points, ensemble.n_nets, _seed(ensemble), sampling, run.progress)
-            attrs |= {"dimension": numbers.dim, "replicates": len(sums.counts), "backend": "numpy", "dtype": "float64"}
+            is_compiled = ensemble.backend == "numba"
+            sums = sampled_sums(
+                numbers, max_points, ensemble.n_nets, _seed(ensemble), sampling, run.progress, is_compiled=is_compiled
+            )
+            backend = "numba" if is_compiled else "numpy"
+            attrs |= {"dimension": numbers.dim, "replicates": len(sums.counts), "backend": backend, "dtype": "float64"}
         independent = sampling == "random"
         found = {
             n: neuron_correlators(sums, n, architecture, independent=independent) for n in range(1, max_points + 1)

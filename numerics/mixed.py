@@ -155,6 +155,9 @@ def _draws(law: Any, rng: np.random.Generator, size: int) -> Floats:
 class SumOfNetworks:
     """Sums of independent networks of several architectures.
 
+    For ``backend="numba"`` the parts are compiled, and added a few groups of networks at a time
+    (:mod:`numerics.kernels.given`).
+
     Parameters
     ----------
     parts : tuple of Networks
@@ -192,8 +195,23 @@ class SumOfNetworks:
         """Precision of the evaluation."""
         return self.parts[0].dtype
 
+    @property
+    def is_compiled(self) -> bool:
+        """Whether sums of blocks are those of :meth:`kernel`."""
+        return self.backend == "numba"
+
+    def kernel(self, points: Floats, max_points: int) -> Any:
+        """Return the compiled kernel for sums of monomials at the points."""
+        from numerics.kernels.given import SumKernel
+
+        parts = [part.kernel(points, 1) for part in self.parts]
+        return SumKernel(parts, self.n_outputs * len(points), max_points, self.dtype)
+
     def outputs(self, points: Floats) -> Outputs:
         """Return a function of (block, start, count) that returns outputs, shape (count, n_outputs * n_points)."""
+        if self.is_compiled:
+            outputs: Outputs = self.kernel(points, 1).outputs
+            return outputs
         functions = [part.outputs(points) for part in self.parts]
 
         def evaluate(block: int, start: int, count: int) -> Any:

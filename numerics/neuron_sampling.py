@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -105,7 +106,14 @@ def _in_few_coordinates(points: Floats) -> Floats:
 
 
 def sampled_sums(
-    numbers: HiddenNumbers, max_points: int, n_neurons: int, seed: int, sampling: str, progress: bool
+    numbers: HiddenNumbers,
+    max_points: int,
+    n_neurons: int,
+    seed: int,
+    sampling: str,
+    progress: bool,
+    *,
+    is_compiled: bool = False,
 ) -> BlockSums:
     """Return the sums of products of features over replicates of a sampling scheme.
 
@@ -119,6 +127,8 @@ def sampled_sums(
     seed : int
     sampling : {"sobol", "antithetic", "importance"}
     progress : bool
+    is_compiled : bool
+        Make the sums by compiled code; neurons are evaluated by array code.
 
     Raises
     ------
@@ -139,6 +149,9 @@ def sampled_sums(
     size = 1 << (size.bit_length() - 1) if sampling == "sobol" else size - size % 2
     scheme: Any = {"sobol": _Sobol, "antithetic": _Antithetic, "importance": _Importance}[sampling](numbers)
     sums = np.zeros((replicates, n_monomials(len(numbers.points), max_points)))
+    sums_of: Callable[..., Floats] = partial(monomial_sums, np)
+    if is_compiled:
+        from numerics.kernels.given import compiled_monomials as sums_of
     streams = [scheme.stream(child, max_points) for child in np.random.SeedSequence(seed).spawn(replicates)]
     together = max(1, _CHUNK // size)  # short replicates share a call
     with tqdm(total=size * replicates, disable=not progress, unit="neuron", unit_scale=True) as bar:
@@ -149,7 +162,7 @@ def sampled_sums(
                 normals, uniforms, weights = zip(*(stream(count) for stream in some), strict=True)
                 features = numbers.features(np.concatenate(normals), np.concatenate(uniforms))
                 for row, part, w in zip(rows, np.split(features, len(some)), weights, strict=True):
-                    row += monomial_sums(np, part, max_points, w)
+                    row += sums_of(part, max_points, w)
                 bar.update(count * len(some))
     if not np.isfinite(sums).all():
         raise FloatingPointError("sums are not finite: points or parameters are too large")

@@ -97,8 +97,17 @@ class WeightedSums:
         return Cumulants(indices, corrected, deviations)
 
 
-def _monomials(phi: Any, max_points: int, weight: Floats) -> Floats:
+def _monomials(phi: Any, max_points: int, weight: Floats | None = None) -> Floats:
     return monomial_sums(np, np.asarray(phi, dtype=np.float64), max_points, weight)
+
+
+def monomials_for(backend: str) -> Callable[..., Floats]:
+    """Return the function of (outputs, degree, weights) that sums monomials: compiled for ``"numba"``."""
+    if backend != "numba":
+        return _monomials
+    from numerics.kernels.given import compiled_monomials
+
+    return compiled_monomials
 
 
 def weighted_sums(
@@ -185,7 +194,11 @@ def _rescaled(total: Floats, log_factor: float) -> Floats:
 
 
 def derivative_sums(
-    blocks: Iterator[tuple[int, Iterator[tuple[Any, Floats]]]], n_fields: int, max_degree: int
+    blocks: Iterator[tuple[int, Iterator[tuple[Any, Floats]]]],
+    n_fields: int,
+    max_degree: int,
+    *,
+    monomials: Callable[..., Floats] = _monomials,
 ) -> BlockSums:
     """Return block sums of the columns (outputs, log-density coefficients L_1, L_2, ...).
 
@@ -193,6 +206,8 @@ def derivative_sums(
     ----------
     blocks : iterator of (n_nets, iterator of (outputs (n, n_fields), coefficients (n_coefficients, n)))
     n_fields, max_degree : int
+    monomials : callable, optional
+        Sums of monomials, from an array (n, n_columns) and the degree.
     """
     counts, rows = [], []
     shift: Floats | None = None
@@ -202,7 +217,7 @@ def derivative_sums(
             if shift is None:  # a few digits of the mean: cumulants do not depend on it, rounding errors do
                 shift = np.concatenate([np.zeros(n_fields), coefficients.mean(axis=1).round(12)])
             columns = np.concatenate([np.asarray(phi, dtype=np.float64), coefficients.T], axis=1) - shift
-            row = row + monomial_sums(np, columns, max_degree)
+            row = row + monomials(columns, max_degree)
         counts.append(n_nets)
         rows.append(row)
     table = np.array(rows)

@@ -35,6 +35,13 @@ class Source(Protocol):
     def dtype(self) -> str:
         """Precision of the evaluation."""
 
+    @property
+    def is_compiled(self) -> bool:
+        """Whether sums of blocks are those of :meth:`kernel`."""
+
+    def kernel(self, points: NDArray[np.float64], max_points: int) -> Any:
+        """Return the compiled kernel for sums of monomials at the points; only where :attr:`is_compiled` is true."""
+
     def outputs(self, points: NDArray[np.float64]) -> Outputs:
         """Return a function of (block, start, count) that returns outputs, shape (count, n_outputs * n_points)."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +19,12 @@ from numerics.potentials import Potential, network_functions
 from numerics.sources import Networks, Outputs
 
 Floats = NDArray[np.float64]
+
+
+def _log_density(architecture: DeformedArchitecture) -> Expr:
+    """Return log P(theta; alpha) - log P(theta; 0) up to a constant."""
+    is_tilt = isinstance(architecture, TiltedArchitecture)
+    return -architecture.strength * architecture.deformation if is_tilt else architecture.deformation
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,9 +55,15 @@ class WeightedNetworks:
             If the strength has no number.
         """
         architecture.parameter_values()
-        is_tilt = isinstance(architecture, TiltedArchitecture)
-        log_density = -architecture.strength * architecture.deformation if is_tilt else architecture.deformation
-        return cls(architecture, networks, (log_density,))
+        return cls(architecture, networks, (_log_density(architecture),))
+
+    @classmethod
+    def scores(cls, architecture: DeformedArchitecture, networks: Networks, order: int) -> WeightedNetworks:
+        """Return the networks with the coefficients of the log density in the strength that do not vanish."""
+        if isinstance(architecture, TiltedArchitecture):  # the log density at strength one: the same compiled kernel
+            return cls(replace(architecture, value=sympy.S.One), networks, (_log_density(architecture),))
+        coefficients = [sympy.sympify(architecture.log_weight(k)) for k in range(1, order + 1)]
+        return cls(architecture, networks, tuple(coefficients[: 1 if coefficients[-1] == 0 else order]))
 
     @property
     def n_outputs(self) -> int:

@@ -100,9 +100,10 @@ def add_blocks(blocks, sizes, group0, group1, {width}, points, offsets, constant
             numbers = {numbers}
 {evaluate}
             if outputs.shape[0] > 0:
+                place = b * (group1 - group0) + group - group0
                 for i in range({n_outputs} * n_points):
                     for l in range(LANES):
-                        outputs[group - group0, i, l] = rows[i, l]
+                        outputs[place, i, l] += rows[i, l]
             else:
                 for i in range({n_outputs} * n_points):
                     for l in range(sizes[b] - first, LANES):

@@ -92,10 +92,13 @@ def words_of_calls(context, opening, numbers, words):
         ]
         with cgutils.for_range_slice(builder, integer(0), integer({lanes}), integer(16)) as (lane, _):
             shared = (load_lanes(builder, place(opening, integer(0), lane)) ^ second).times({m1})
+            fourth = keys[1]
+            if {has_blocks}:
+                fourth = fourth ^ load_lanes(builder, place(opening, integer({n_calls} + 1), lane))
             with cgutils.for_range(builder, integer({n_calls})) as loop:
                 table = load_lanes(builder, place(opening, builder.add(loop.index, integer(1)), lane))
                 p0 = (table.high() ^ first).times({m0})
-                c0, c1, c2, c3 = shared.high() ^ table ^ keys[0], shared, p0.high() ^ keys[1], p0
+                c0, c1, c2, c3 = shared.high() ^ table ^ keys[0], shared, p0.high() ^ fourth, p0
                 for i in range(2, len(keys), 2):
                     p0, p1 = c0.times({m0}), c2.times({m1})
                     c0, c1, c2, c3 = p1.high() ^ c1 ^ keys[i], p1, p0.high() ^ c3 ^ keys[i + 1], p0
@@ -181,7 +184,7 @@ def transform(words, normals, phases):
 """
 
 
-def drawing_module(plan: Round, dtype: str) -> ModuleType:
+def drawing_module(plan: Round, dtype: str, lanes: int = LANES, has_blocks: bool = False) -> ModuleType:
     """Return the module that draws the numbers of a round of neurons, which kernels with such rounds share.
 
     ``open_words(first, key1, opening)`` prepares a group of networks, ``draw(block, neurons, key0, key1, opening,
@@ -191,12 +194,17 @@ def drawing_module(plan: Round, dtype: str) -> ModuleType:
     ----------
     plan : Round
     dtype : {"float64", "float32"}
+    lanes : int
+        Networks side by side, a multiple of 16.
+    has_blocks : bool
+        Networks may be of different blocks: ``opening`` has one more row, and those who fill it write there, and into
+        the first one, what the blocks change in the words of ``draw``.
     """
-    return _drawing_module(plan.n_calls, plan.n_pairs, plan.n_phases, dtype)
+    return _drawing_module(plan.n_calls, plan.n_pairs, plan.n_phases, dtype, lanes, has_blocks)
 
 
 @cache
-def _drawing_module(n_calls: int, n_pairs: int, n_phases: int, dtype: str) -> ModuleType:
+def _drawing_module(n_calls: int, n_pairs: int, n_phases: int, dtype: str, lanes: int, has_blocks: bool) -> ModuleType:
     steps = 0x9E3779B9, 0xBB67AE85
     later = [f"(key{j} + U64({(r - 1) * steps[j] & 0xFFFFFFFF:#x})) & LOW," for r in _LATER_ROUNDS for j in range(2)]
     multiples = {
@@ -204,7 +212,7 @@ def _drawing_module(n_calls: int, n_pairs: int, n_phases: int, dtype: str) -> Mo
     }
     is_double, (bits, integer, shift) = dtype == "float64", _BITS[dtype]
     words = _WORDS.format(
-        n_calls=n_calls, lanes=LANES, is_double=is_double, align=8 if is_double else 4,
+        n_calls=n_calls, lanes=lanes, is_double=is_double, has_blocks=has_blocks, align=8 if is_double else 4,
         m0="0xD2511F53", m1="0xCD9E8D57", n_numbers=4 + len(later), later_keys="\n        ".join(later), **multiples,
     )  # fmt: skip
     names = {f: elementary.function_name(f, dtype) for f in ("root_log", "cos_quarter", "sin_quarter")}
@@ -214,6 +222,6 @@ def _drawing_module(n_calls: int, n_pairs: int, n_phases: int, dtype: str) -> Mo
         cos=names["cos_quarter"], sin=names["sin_quarter"], bits=bits, integer=integer, shift=shift,
         sign=1 << (63 if is_double else 31),
     )  # fmt: skip
-    head = "from numba import njit\n" + imported(sums_module(dtype), *INTRINSICS)
+    head = "from numba import njit\n" + imported(sums_module(dtype), *INTRINSICS) + f"LANES = {lanes}\n"
     source = "\n".join([elementary.library(names, dtype), head, words, transform])
-    return load_module(source, label=f"draw_{n_pairs}pairs_{n_phases}phases_{dtype}")
+    return load_module(source, label=f"draw_{n_pairs}pairs_{n_phases}phases_{lanes}lanes_{dtype}")

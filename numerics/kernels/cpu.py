@@ -151,10 +151,10 @@ class EnsembleKernel:
         width, points = self._arguments[0], self._arguments[1]
         return 1e-9 * LANES * (width * (5 * (1 + points.shape[1]) + self._n_fields) + self.n_monomials)
 
-    def portions(self, seconds: float, n_groups: int) -> tuple[int, int]:
-        """Return how many groups of lanes, and how many blocks of ``n_groups`` groups, make a call of some seconds."""
+    def portions(self, seconds: float, size: int) -> tuple[int, int]:
+        """Return how many groups of lanes, and how many blocks of ``size`` networks, make a call of some seconds."""
         per_thread = max(1, int(seconds / self.seconds_per_group))
-        return per_thread, n_threads() * max(1, per_thread // n_groups)
+        return per_thread, n_threads() * max(1, per_thread // -(-size // LANES))
 
     def add(
         self, blocks: Sequence[int], sizes: Sequence[int], group0: int, group1: int, sums: NDArray[np.float64]
@@ -183,7 +183,7 @@ class EnsembleKernel:
             tiles = self._tiles.filled(sums[part])
             self._module.add_blocks(
                 numbers[part], counts[part], group0, group1, *self._part(arguments, part, slice(None)),
-                *self._space(), tiles, self._nothing,
+                *self.space(), tiles, self._nothing,
             )  # fmt: skip
             self._tiles.empty(tiles, sums[part])
 
@@ -193,8 +193,8 @@ class EnsembleKernel:
         """Return the arguments for some of the blocks and groups."""
         return arguments
 
-    def _space(self) -> tuple[Any, ...]:
-        """Return the buffers of a thread and the rows of monomials, the last one filled with ones."""
+    def space(self) -> tuple[Any, ...]:
+        """Return the memory of a thread: buffers and the rows of monomials, the last one filled with ones."""
         shape = (self._tiles.n_rows, LANES)
         n_scratch = self._module.SCRATCH_ROWS + self._pairs_of
         buffers, (rows,) = group_buffers(self._plan, n_scratch, self._dtype, (shape, self._dtype))
@@ -213,15 +213,39 @@ class EnsembleKernel:
         return self._sampled(block, group0, group1, self._arguments)
 
     def _sampled(self, block: int, group0: int, group1: int, arguments: tuple[Any, ...]) -> NDArray[np.floating[Any]]:
-        result = np.empty((group1 - group0, self._n_fields, LANES), dtype=self._dtype)
-        number, no_tiles = np.array([block]), np.empty((1, 0, TILE))
+        result = np.zeros((group1 - group0, self._n_fields, LANES), dtype=self._dtype)
+        number = np.array([block])
 
         def some(first: int, stop: int) -> None:
             start, end = group0 + first, group0 + stop
-            self._module.add_blocks(
-                number, np.array([end * LANES]), start, end, *self._part(arguments, slice(None), slice(first, stop)),
-                *self._space(), no_tiles, result[first:stop],
-            )  # fmt: skip
+            part = self._part(arguments, slice(None), slice(first, stop))
+            self._write(number, np.array([end * LANES]), start, end, part, self.space(), result[first:stop])
 
         share_out(some, len(result))
         return result
+
+    def add_outputs(
+        self, blocks: NDArray[np.int64], sizes: NDArray[np.int64], group0: int, group1: int, space: tuple[Any, ...],
+        outputs: NDArray[np.floating[Any]],
+    ) -> None:  # fmt: skip
+        """Add the outputs of groups of lanes to an array, on the calling thread.
+
+        Parameters
+        ----------
+        blocks, sizes : arrays (n_blocks,)
+            Numbers of the blocks, and networks in each.
+        group0, group1 : int
+            Groups; those beyond the end of a block are left out.
+        space : tuple
+            As :meth:`space` returns it.
+        outputs : array (n_blocks * (group1 - group0), n_fields, LANES)
+            Changed in place.
+        """
+        self._write(blocks, sizes, group0, group1, self._arguments, space, outputs)
+
+    def _write(
+        self, blocks: NDArray[np.int64], sizes: NDArray[np.int64], group0: int, group1: int,
+        arguments: tuple[Any, ...], space: tuple[Any, ...], outputs: NDArray[np.floating[Any]],
+    ) -> None:  # fmt: skip
+        no_tiles = np.empty((len(blocks), 0, TILE))
+        self._module.add_blocks(blocks, sizes, group0, group1, *arguments, *space, no_tiles, outputs)

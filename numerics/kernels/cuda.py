@@ -83,15 +83,15 @@ class EnsembleKernel:
     def _module(self) -> Any:
         return self._xp.RawModule(code=self.source, options=("-std=c++17",))
 
-    def portions(self, seconds: float, n_groups: int) -> tuple[int, int]:
-        """Return how many groups of lanes, and how many blocks of ``n_groups`` groups, make a call of some seconds.
+    def portions(self, seconds: float, size: int) -> tuple[int, int]:
+        """Return how many groups of lanes, and how many blocks of ``size`` networks, make a call of some seconds.
 
         Whole units, as many as fill the device at least and as have room for their partial sums at most.
         """
         terms = UNIT * self._width * (self.layout.n_fields + 5)
         units = max(_FEWEST_UNITS, int(seconds / (_SECONDS_PER_TERM * terms)))
         units = max(1, min(units, self._most_units))
-        per_block = -(-n_groups * LANES // UNIT)
+        per_block = -(-size // UNIT)
         return min(units, per_block) * (UNIT // LANES), max(1, units // per_block)
 
     def add(

@@ -77,12 +77,12 @@ class MixedKernel(EnsembleKernel):
     def _made_module(self, neuron: Neuron | FeatureNeuron, input_dim: int, dtype: str) -> Any:
         return kernel_module(neuron, input_dim, dtype, by_lane=True, by_width=self._has_widths)
 
-    def portions(self, seconds: float, n_groups: int) -> tuple[int, int]:
+    def portions(self, seconds: float, size: int) -> tuple[int, int]:
         """Return how much makes a call of some seconds, see :meth:`EnsembleKernel.portions`, or of some memory."""
-        per_thread, at_once = super().portions(seconds, n_groups)
+        per_thread, at_once = super().portions(seconds, size)
         threads = n_threads()
         per_thread = min(per_thread, max(1, _GROUPS_PER_CALL // threads))
-        return per_thread, max(threads, min(at_once, _GROUPS_PER_CALL // n_groups))
+        return per_thread, max(threads, min(at_once, _GROUPS_PER_CALL // -(-size // LANES)))
 
     def add(
         self, blocks: Sequence[int], sizes: Sequence[int], group0: int, group1: int, sums: NDArray[np.float64]

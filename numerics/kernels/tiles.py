@@ -45,6 +45,17 @@ class Tiles:
     oblongs: NDArray[np.int64]
     places: NDArray[np.int64]
 
+    def weighted_rows(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return squares and oblongs for sums of weighted monomials: weighted rows come after all others.
+
+        One row of each product is a weighted one, that of the weights themselves among them.
+        """
+        squares, oblongs = (
+            table + self.n_rows * (np.arange(table.shape[1]) >= n_left)
+            for table, n_left in ((self.squares, 4), (self.oblongs, 2))
+        )
+        return squares, oblongs
+
     def filled(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return sums (n_sets, n_monomials) as kernels take them, (n_sets, n + m, 16); places of no use hold others."""
         return np.take(sums, self.places, axis=1)  # contiguous, where an index would give any order

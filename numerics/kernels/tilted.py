@@ -77,18 +77,12 @@ class TiltedKernel(EnsembleKernel):
         self._known = np.array([factor, *numbers], dtype=np.float64)
         self._shift = np.zeros(0) if shift is None else np.array(shift, dtype=np.float64)
         if self._is_weighted:
-            n_rows = self._tiles.n_rows
-            sides = (
-                (self._tiles.squares, 4),
-                (self._tiles.oblongs, 2),
-            )  # rows on the left; those on the right have weights
-            weighted = (table + n_rows * (np.arange(table.shape[1]) >= n_left) for table, n_left in sides)
-            self._arguments = (*self._arguments[:-2], *weighted)
+            self._arguments = (*self._arguments[:-2], *self._tiles.weighted_rows())
 
     def _made_module(self, neuron: Neuron | FeatureNeuron, input_dim: int, dtype: str) -> Any:
         return _module(neuron, input_dim, dtype, self._functions)
 
-    def _space(self) -> tuple[Any, ...]:
+    def space(self) -> tuple[Any, ...]:
         """Return buffers and rows, those of weighted monomials after the others."""
         n_rows = self._tiles.n_rows
         shape = ((1 + self._is_weighted) * n_rows, LANES)
@@ -117,7 +111,7 @@ class TiltedKernel(EnsembleKernel):
             tiles = self._tiles.filled(monomials[part])
             own = np.ascontiguousarray(heads[part]) if self._is_weighted else np.empty((0, N_HEADS))
             self._module.add_blocks(
-                numbers[part], counts[part], group0, group1, *self._arguments, *self._space(), tiles, self._nothing,
+                numbers[part], counts[part], group0, group1, *self._arguments, *self.space(), tiles, self._nothing,
                 self._known, self._network(), self._shift, own, no_values,
             )  # fmt: skip
             self._tiles.empty(tiles, monomials[part])
@@ -140,7 +134,7 @@ class TiltedKernel(EnsembleKernel):
         def some(first: int, stop: int) -> None:
             start, end = group0 + first, group0 + stop
             self._module.add_blocks(
-                number, np.array([end * LANES]), start, end, *self._arguments, *self._space(), no_tiles,
+                number, np.array([end * LANES]), start, end, *self._arguments, *self.space(), no_tiles,
                 fields[first:stop], self._known, self._network(), self._shift, no_heads, values[first:stop],
             )  # fmt: skip
 

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from diagrams import Discrete, cos_net, deep_net, mixture, neuron_sum, relu_net
+from diagrams import Discrete, cos_net, deep_net, independent_sum, mixture, neuron_sum, relu_net
 from numerics import Ensemble, distributed
 from numerics.blocks import Block, block_summer, nobody
 
@@ -45,12 +45,15 @@ def test_a_cluster_gives_the_same(plain, client, tmp_path):
     assert ENSEMBLE.connected_correlators(X, checkpoint=path).dataset.identical(plain.dataset)
 
 
-@pytest.mark.parametrize("kind", ["neuron", "conditional", "deep", "mixture", "tilt", "several outputs", "float32"])
+@pytest.mark.parametrize(
+    "kind", ["neuron", "conditional", "deep", "mixture", "tilt", "sum", "several outputs", "float32"]
+)
 def test_every_kind_of_ensemble(client, kind):
     nets = {
         "deep": deep_net(activation="erf", depth=2).at(N=4, sigma_w0=1, sigma_w1=1),
         "mixture": mixture(cos_net(), {"sigma_w1": Discrete((1, 2)), "N": Discrete((1, 4))}).at(sigma_w0=1),
         "tilt": NET.tilted(neuron_sum(NET.w0**2) ** 2 / 100).at(alpha=0.2),
+        "sum": independent_sum(NET, relu_net().at(N=3, sigma_w0=1, sigma_w1=1, sigma_b0=1)),
         "several outputs": relu_net(input_dim=1, output_dim=2).at(N=5, sigma_w0=1, sigma_w1=1, sigma_b0=1),
     }
     options = {"method": kind} if kind in ("neuron", "conditional") else {}

@@ -228,7 +228,7 @@ def test_the_memory_of_a_call_does_not_grow_with_the_networks():
     source = Ensemble(MIXTURES["cos"], n_nets=10**9)._source
     kernel = source.kernel(points(MIXTURES["cos"]), 4)
     for n_groups in (1, 77, 7630):
-        groups, at_once = kernel.portions(100.0, n_groups)
+        groups, at_once = kernel.portions(100.0, n_groups * 128)
         assert 1 <= min(groups, n_groups) * at_once <= 2048
         assert at_once >= numba.get_num_threads()
 
