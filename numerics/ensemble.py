@@ -51,9 +51,9 @@ class Ensemble:
     them (also where an interaction was added to the action, :func:`diagrams.engineering.deform`), and
     :meth:`correlator_derivatives` expands in the strength without reweighting. Mixtures draw the shared values anew for
     each network. For ``backend="numba"`` all of them are compiled like independent networks, and so are sums of
-    non-identical neurons and networks with several hidden layers (:func:`diagrams.deep_net`), drawn layer by layer.
-    Where a random width changes a density that is drawn by a spline, or an activation is none of elementary functions,
-    array code does it (``dataset.attrs["backend"]`` says which it was).
+    non-identical neurons and networks with several hidden layers (:func:`diagrams.deep_net`), drawn layer by layer; for
+    ``"cupy"`` deformed densities and mixtures are. Where a random width changes a density that is drawn by a spline, or
+    an activation is none of elementary functions, array code does it (``dataset.attrs["backend"]`` says which it was).
 
     With several outputs, components are ordered output by output: all points of the first, then of the second.
 

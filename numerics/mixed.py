@@ -30,8 +30,8 @@ class MixedNetworks:
     """Networks whose shared parameters are drawn for each network; the rest is as in :class:`Networks`.
 
     The shared values of a block come from a generator seeded by the seed and the number of the block. The compiled
-    kernel (:mod:`numerics.kernels.mixed`) takes them as numbers of each network, widths included; array code evaluates
-    a random width once for each of its values.
+    kernels (:mod:`numerics.kernels.mixed` and :mod:`numerics.kernels.cuda_mixed`) take them as numbers of each network,
+    widths included; array code evaluates a random width once for each of its values.
 
     Parameters
     ----------
@@ -108,13 +108,16 @@ class MixedNetworks:
     @property
     def is_compiled(self) -> bool:
         """Whether sums of blocks are those of :meth:`kernel`."""
-        return self.backend == "numba"
+        return self.backend == "numba" or (self.backend == "cupy" and not _has_splines_by_width(self.mixture))
 
     def kernel(self, points: Floats, max_points: int) -> Any:
-        """Return the compiled kernel for sums of monomials at the points."""
-        from numerics.kernels.mixed import MixedKernel
-
-        return MixedKernel(
+        """Return the compiled kernel of the backend for sums of monomials at the points."""
+        kernels: Any
+        if self.backend == "numba":
+            from numerics.kernels import mixed as kernels
+        else:
+            from numerics.kernels import cuda_mixed as kernels
+        return kernels.MixedKernel(
             self.shared_values, self._model, points, max_points=max_points, seed=self.seed, dtype=self.dtype,
             usual_width=int(max(self._widths)) if self._widths else None,
         )  # fmt: skip

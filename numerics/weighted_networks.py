@@ -83,7 +83,7 @@ class WeightedNetworks:
     @property
     def is_compiled(self) -> bool:
         """Whether sums of blocks are those of :meth:`kernel`."""
-        return self.backend == "numba"
+        return self.backend != "numpy"
 
     def outputs(self, points: Floats) -> Outputs:
         """Return a function of (block, start, count) that returns outputs, shape (count, n_outputs * n_points)."""
@@ -91,16 +91,21 @@ class WeightedNetworks:
 
     def kernel(self, points: Floats, max_points: int, shift: Floats | None = None) -> Any:
         """Return the compiled kernel for weighted sums, or for sums with the functions minus ``shift`` as variables."""
-        from numerics.kernels.tilted import TiltedKernel
-
         numbers: dict[Expr, float] = {symbol("N"): float(self.architecture.width)}
         if self.architecture.value is not None:
             numbers[self.architecture.strength] = float(self.architecture.value)
         functions = network_functions(self.architecture.base, self.expressions, list(numbers))
-        return TiltedKernel(
-            self.networks.model, points, functions, list(numbers.values()),
-            max_points=max_points, seed=self.networks.seed, dtype=self.dtype, shift=shift,
-        )  # fmt: skip
+        given = self.networks.model, points, functions, list(numbers.values())
+        options: dict[str, Any] = {
+            "max_points": max_points, "seed": self.networks.seed, "dtype": self.dtype, "shift": shift
+        }  # fmt: skip
+        if self.backend == "numba":
+            from numerics.kernels import tilted
+
+            return tilted.TiltedKernel(*given, **options)
+        from numerics.kernels import cuda_tilted
+
+        return cuda_tilted.TiltedKernel(*given, **options)
 
     def weighted_outputs(self, points: Floats) -> Callable[[int, int, int], tuple[Any, Floats]]:
         """Return a function of (block, start, count) that returns outputs and functions, of the same networks."""

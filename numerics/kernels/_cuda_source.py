@@ -9,8 +9,10 @@ from __future__ import annotations
 from string import Template
 from textwrap import indent
 
-from numerics.kernels import LANES, Neuron, neuron_round, philox
+from numerics.kernels import LANES, LaneRows, Neuron, Round, neuron_round, philox
 from numerics.kernels._cuda_elementary import library
+from numerics.kernels._cuda_tilt_source import functions_source, term_lines
+from numerics.kernels._tilt_source import NetworkFunctions
 from numerics.kernels.features import FeatureNeuron, printed_statements
 from numerics.kernels.layout import SumLayout
 from numerics.transport import N_CELLS
@@ -18,6 +20,7 @@ from numerics.transport import N_CELLS
 EXPRESSIONS = {"relu": "(a > 0 ? a : (real)0)", "identity": "a"}
 
 _UNROLLED_WORDS = 64  # more words of a round than this stay in memory, fewer in registers
+_UNROLLED_DIMS = _UNROLLED_WORDS // 4
 _UNROLLED_FIELDS = 32
 
 _NETWORK = Template("""
@@ -80,29 +83,29 @@ DEVICE real interpolate(const real* table, real low, real inverse_step, real z) 
     return ((c[3] * t + c[2]) * t + c[1]) * t + c[0];
 }
 
-DEVICE void add_neuron(const real* points, const real* offsets, const real* constants, const real* tables,
-                       const real* normals, const real* phases, real* field) {
+${more}DEVICE void add_neuron(const real* points, const real* offsets, const real* constants, const real* tables,
+                       const real* normals, const real* phases, real* field$terms_in) {
 $add_neuron}
 
 DEVICE void evaluate(u32 network, u32 block, int width, const real* points, const real* offsets,
                      const real* constants, const real* tables, real scale, real bias, u32 key0, u32 key1,
-                     real* field) {
+                     real* field$terms_in) {
     real normals[2 * $n_pairs], phases[$n_phase_rows];
-$alone    $unroll_fields
+$alone$clear    $unroll_fields
     for (int i = 0; i < N_FIELDS; i++) field[i] = 0;
     const int n_rounds = (width + $n_neurons - 1) / $n_neurons;
     for (int round = 0; round < n_rounds; round++) {
         draw(network, block, round, key0, key1, normals, phases);
-        $unroll_words
+$give        $unroll_words
         for (int k = 0; k < $n_neurons; k++)
             if ($is_used)
                 add_neuron(points, offsets, constants, tables, normals + k * $n_normals, phases + k * $n_uniforms,
-                           field);
+                           field$terms);
     }
-    if (bias > 0) draw(network, block, ${output_round}u, key0, key1, normals, phases);
+    if ($has_bias) draw(network, block, ${output_round}u, key0, key1, normals, phases);
     $unroll_fields
     for (int i = 0; i < N_FIELDS; i++) field[i] *= scale;
-    if (bias > 0) {
+    if ($has_bias) {
         $unroll_fields
         for (int i = 0; i < N_FIELDS; i++) field[i] += bias * normals[i / N_POINTS];
     }
@@ -114,13 +117,26 @@ _ALONE = """    const int chosen = (int)(network / {lanes} % {n_neurons});
     network = network / {lanes} / {n_neurons} * {lanes} + network % {lanes};
 """
 
+_GIVE = "        give_numbers(constants, normals);\n"
+_CLEAR = "    UNROLL\n    for (int i = 0; i < N_SUMS; i++) terms[i] = 0;\n"
+
+# Where networks have numbers of their own, normals are turned into parameters before neurons are added.
+_GIVEN_NUMBERS = """DEVICE void give_numbers(const real* numbers, real* normals) {{
+    {unroll}
+    for (int k = 0; k < {n_neurons}; k++) {{
+        real* own = normals + {n_normals} * k;
+{lines}    }}
+}}
+
+"""
+
 _SUMS = Template("""
 enum { LANES = $lanes, PITCH = LANES + 1, N_ROWS = $n_rows, N_MONOMIALS = $n_monomials };
 
 DEVICE void fill_lane(int lane, const real* field, const int* factors, real* rows) {
     $unroll_fields
-    for (int i = 0; i < N_FIELDS; i++) rows[i * PITCH + lane] = field[i];
-    for (int p = N_FIELDS; p < N_ROWS; p++)
+    for (int i = 0; i < $n_fields; i++) rows[i * PITCH + lane] = field[i];
+    for (int p = $n_fields; p < N_ROWS; p++)
         rows[p * PITCH + lane] = rows[factors[2 * p] * PITCH + lane] * rows[factors[2 * p + 1] * PITCH + lane];
     rows[N_ROWS * PITCH + lane] = 1;
 }
@@ -140,55 +156,6 @@ DEVICE void add_monomials(int thread, int count, const real* rows, const unsigne
 }
 """)
 
-_KERNELS = Template("""
-#define PARAMETERS int width, const real* __restrict__ points, const real* __restrict__ offsets, \\
-    const real* __restrict__ constants, const real* __restrict__ tables, real scale, real bias, u32 key0, u32 key1
-#define ARGUMENTS width, points, offsets, constants, tables, scale, bias, key0, key1
-
-extern "C" __global__ void __launch_bounds__(LANES)
-add_units(const long long* __restrict__ blocks, const long long* __restrict__ sizes, long long first_unit,
-          long long units_per_block, long long n_units, PARAMETERS, const int* __restrict__ factors,
-          const unsigned short* __restrict__ parts, double* __restrict__ partial) {
-    __shared__ real rows[(N_ROWS + 1) * PITCH];
-    for (long long u = blockIdx.x; u < n_units; u += gridDim.x) {
-        const long long b = u / units_per_block, start = (first_unit + u % units_per_block) * $unit;
-        const long long end = start + $unit < sizes[b] ? start + $unit : sizes[b];
-        double* sums = partial + u * N_MONOMIALS;
-        for (int m = threadIdx.x; m < N_MONOMIALS; m += LANES) sums[m] = 0;
-        for (long long first = start; first < end; first += LANES) {
-            const int count = end - first < LANES ? (int)(end - first) : LANES;
-            if (threadIdx.x < count) {
-                real field[N_FIELDS];
-                evaluate((u32)(first + threadIdx.x), (u32)blocks[b], ARGUMENTS, field);
-                fill_lane(threadIdx.x, field, factors, rows);
-            }
-            __syncthreads();
-            add_monomials(threadIdx.x, count, rows, parts, sums);
-            __syncthreads();
-        }
-    }
-}
-
-extern "C" __global__ void add_partial(const double* __restrict__ partial, long long units_per_block,
-                                       long long n_sums, double* __restrict__ sums) {
-    const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
-    if (i >= n_sums) return;
-    const double* first = partial + i / N_MONOMIALS * units_per_block * N_MONOMIALS + i % N_MONOMIALS;
-    double total = sums[i];
-    for (long long u = 0; u < units_per_block; u++) total += first[u * N_MONOMIALS];
-    sums[i] = total;
-}
-
-extern "C" __global__ void __launch_bounds__(LANES)
-sample_block(long long block, long long start, long long count, PARAMETERS, real* __restrict__ outputs) {
-    const long long i = (long long)blockIdx.x * LANES + threadIdx.x;
-    if (i >= count) return;
-    real field[N_FIELDS];
-    evaluate((u32)(start + i), (u32)block, ARGUMENTS, field);
-    for (int f = 0; f < N_FIELDS; f++) outputs[i * N_FIELDS + f] = field[f];
-}
-""")
-
 _NUMBERS = {
     "float64": {
         "real": "double",
@@ -205,7 +172,15 @@ _NUMBERS = {
 }
 
 
-def network_source(neuron: Neuron | FeatureNeuron, input_dim: int, n_points: int, dtype: str) -> str:
+def network_source(
+    neuron: Neuron | FeatureNeuron,
+    input_dim: int,
+    n_points: int,
+    dtype: str,
+    *,
+    by_network: bool = False,
+    functions: NetworkFunctions | None = None,
+) -> str:
     """Return the text of ``evaluate``, the outputs of one network at the points.
 
     Parameters
@@ -213,15 +188,26 @@ def network_source(neuron: Neuron | FeatureNeuron, input_dim: int, n_points: int
     neuron : Neuron or FeatureNeuron
     input_dim, n_points : int
     dtype : {"float64", "float32"}
+    by_network : bool
+        Every network has numbers of its own: ``constants`` are those of :class:`~numerics.kernels.LaneRows`, points are
+        not scaled, and ``offsets`` are the squares of the points.
+    functions : NetworkFunctions, optional
+        Functions of the parameters of a network: ``evaluate`` also adds up the sums over neurons that they are made of,
+        and ``evaluate_functions`` makes them of these. Of networks of one density.
     """
     plan = neuron_round(neuron, input_dim, dtype)
     n_fields = neuron.n_outputs * n_points
     unroll = _unroll_fields(n_fields)
     if isinstance(neuron, FeatureNeuron):
         used: set[str] = set()
-        body = _feature_body(neuron, dtype, unroll)
+        draws, body = (
+            _draws(neuron, dtype, LaneRows.constants if by_network else 0),
+            _feature_body(neuron, dtype, unroll),
+        )
     else:
-        body, used = _argument_body(neuron, input_dim, dtype, unroll)
+        draws, (body, used) = [], _argument_body(neuron, input_dim, dtype, unroll, by_network)
+    terms = [] if functions is None else term_lines(functions, neuron, input_dim)
+    given = _given_numbers(neuron, input_dim, plan) if by_network and isinstance(neuron, Neuron) else ""
     is_alone = isinstance(neuron, FeatureNeuron) and neuron.is_alone
     text = _NETWORK.substitute(
         _NUMBERS[dtype], unroll_words="UNROLL" if plan.n_words <= _UNROLLED_WORDS else "ROLL",
@@ -231,33 +217,21 @@ def network_source(neuron: Neuron | FeatureNeuron, input_dim: int, n_points: int
         n_uniforms=neuron.n_uniforms, n_cells=N_CELLS, output_round=philox.OUTPUT_ROUND,
         alone=_ALONE.format(lanes=LANES, n_neurons=plan.n_neurons) if is_alone else "",
         is_used="k == chosen" if is_alone else f"k < width - {plan.n_neurons} * round",
-        add_neuron=indent("\n".join(body) + "\n", " " * 4),
+        add_neuron=indent("\n".join([*draws, *terms, *body]) + "\n", " " * 4),
+        has_bias="bias != 0" if by_network else "bias > 0", give=_GIVE if given else "",
+        terms_in="" if functions is None else ", const double* known, double* terms",
+        more=given + (functions_source(functions) if functions else ""),
+        terms="" if functions is None else ", known, terms", clear="" if functions is None else _CLEAR,
         **{f: f"{f if f == 'log' else f + '_quarter'}_f{dtype[5:]}" for f in ("log", "cos", "sin")},
     )  # fmt: skip
     return library({"log", "cos_quarter", "sin_quarter"} | used, dtype) + text
 
 
-def kernel_source(neuron: Neuron | FeatureNeuron, input_dim: int, n_points: int, dtype: str, layout: SumLayout) -> str:
-    """Return the text of the CUDA module of a kind of neuron at a number of points.
-
-    Parameters
-    ----------
-    neuron : Neuron or FeatureNeuron
-    input_dim, n_points : int
-    dtype : {"float64", "float32"}
-    layout : SumLayout
-        Of the sums of monomials.
-    """
-    return network_source(neuron, input_dim, n_points, dtype) + sums_source(layout) + _KERNELS.substitute(
-        unit=layout.unit
-    )  # fmt: skip
-
-
-def sums_source(layout: SumLayout) -> str:
-    """Return the text of what a thread adds to the sums of monomials."""
+def sums_source(layout: SumLayout, n_fields: str = "N_FIELDS") -> str:
+    """Return the text of what a thread adds to the sums of monomials, of variables whose number is called so."""
     return _SUMS.substitute(
         unroll_fields=_unroll_fields(layout.n_fields), lanes=layout.lanes, n_rows=layout.n_rows,
-        n_monomials=layout.n_monomials, n_parts=layout.n_parts,
+        n_monomials=layout.n_monomials, n_parts=layout.n_parts, n_fields=n_fields,
     )  # fmt: skip
 
 
@@ -266,21 +240,42 @@ def _unroll_fields(n_fields: int) -> str:
     return "UNROLL" if n_fields <= _UNROLLED_FIELDS else "ROLL"
 
 
-def _argument_body(neuron: Neuron, input_dim: int, dtype: str, unroll: str) -> tuple[list[str], set[str]]:
-    """Return the statements that add a Neuron to the field, and the elementary functions in use."""
+def _given_numbers(neuron: Neuron, input_dim: int, plan: Round) -> str:
+    """Return the function that turns the normals of a round into parameters, see :class:`LaneRows`."""
+    spread, deviation, mean = range(LaneRows.constants, LaneRows.constants + 3)
+    lines = ["UNROLL" if input_dim <= _UNROLLED_DIMS else "ROLL", f"for (int mu = 0; mu < {input_dim}; mu++)"]
+    lines.append(f"    own[{neuron.n_outputs} + mu] *= numbers[{LaneRows.input_scale}];")
+    if neuron.bias == "normal":
+        shift = f"own[{neuron.n_outputs + input_dim}]"
+        lines.append(f"{shift} = {shift} * numbers[{spread}] + numbers[{LaneRows.base}];")
+    if neuron.has_mean:
+        lines += [f"own[{a}] = own[{a}] * numbers[{deviation}] + numbers[{mean}];" for a in range(neuron.n_outputs)]
+    return _GIVEN_NUMBERS.format(
+        unroll="UNROLL" if plan.n_words <= _UNROLLED_WORDS else "ROLL", n_neurons=plan.n_neurons,
+        n_normals=neuron.n_normals(input_dim), lines=indent("\n".join(lines) + "\n", " " * 8),
+    )  # fmt: skip
+
+
+def _argument_body(
+    neuron: Neuron, input_dim: int, dtype: str, unroll: str, by_network: bool
+) -> tuple[list[str], set[str]]:
+    """Return the statements that add a Neuron to the field, and the elementary functions in use.
+
+    Normals are parameters already where networks have numbers of their own.
+    """
     used = set() if neuron.activation in EXPRESSIONS else {neuron.activation}
     value = EXPRESSIONS.get(neuron.activation, f"{neuron.activation}_f{dtype[5:]}(a)")
-    shift = {"phase": ["phases[0]"], "none": []}.get(
-        neuron.bias, [f"constants[0] * normals[{neuron.n_outputs + input_dim}]"]
-    )
-    offset = ["offsets[i]"] if neuron.has_offset else []
+    factor, slope = ("", f"constants[{LaneRows.slope}] * ") if by_network else ("constants[0] * ", "")
+    shift = {"phase": ["phases[0]"], "none": []}.get(neuron.bias, [f"{factor}normals[{neuron.n_outputs + input_dim}]"])
+    offset = [f"{slope}offsets[i]"] if neuron.has_offset else []
+    has_mean = neuron.has_mean and not by_network
     weights = [
-        f"(normals[{a}] * constants[1] + constants[2])" if neuron.has_mean else f"normals[{a}]"
+        f"(normals[{a}] * constants[1] + constants[2])" if has_mean else f"normals[{a}]"
         for a in range(neuron.n_outputs)
     ]
     lines = [
         f"real a = {' + '.join(shift + offset) or '0'};",
-        "UNROLL" if input_dim <= _UNROLLED_WORDS // 4 else "ROLL",
+        "UNROLL" if input_dim <= _UNROLLED_DIMS else "ROLL",
         f"for (int mu = 0; mu < {input_dim}; mu++)",
         f"    a += normals[{neuron.n_outputs} + mu] * points[i * {input_dim} + mu];",
         f"const real h = {value};",
@@ -294,7 +289,7 @@ def _over_points(lines: list[str], unroll: str) -> list[str]:
 
 
 def _feature_body(neuron: FeatureNeuron, dtype: str, unroll: str) -> list[str]:
-    """Return the statements that draw the parameters of a FeatureNeuron and add it to the field."""
+    """Return the statements that add a FeatureNeuron to the field."""
     names = {s: f"p{j}" for j, s in enumerate(neuron.parameters)}
     coordinates = {s: f"x{mu}" for mu, s in enumerate(neuron.coordinates)}
     amplitude, rest = neuron.factors
@@ -306,15 +301,17 @@ def _feature_body(neuron: FeatureNeuron, dtype: str, unroll: str) -> list[str]:
     lines = [*loads, *inside, f"const real h = {value};"]
     lines += [f"field[{a} * N_POINTS + i] += weight{a} * h;" for a in range(neuron.n_outputs)]
     weights = [f"const real weight{a} = w{a} * amplitude;" for a in range(neuron.n_outputs)]
-    return [*_draws(neuron, dtype), *before, f"const real amplitude = {factor};", *weights,
-            *_over_points(lines, unroll)]  # fmt: skip
+    return [*before, f"const real amplitude = {factor};", *weights, *_over_points(lines, unroll)]
 
 
-def _draws(neuron: FeatureNeuron, dtype: str) -> list[str]:
-    """Return the statements that make output weights ``w0, w1 ...`` and parameters ``p0, p1 ...``."""
+def _draws(neuron: FeatureNeuron, dtype: str, first: int) -> list[str]:
+    """Return the statements that make output weights ``w0, w1 ...`` and parameters ``p0, p1 ...``.
+
+    Their numbers begin at number ``first`` of the constants.
+    """
     middle = "0x1p-33" if dtype == "float64" else "0.5f"
     lines: list[str] = []
-    normal = uniform = number = table = parameter = 0
+    number, normal, uniform, table, parameter = first, 0, 0, 0, 0
     for a, draw in enumerate(neuron.draws):
         names = [f"w{a}"] if a < neuron.n_outputs else [f"p{parameter + j}" for j in range(len(draw.symbols))]
         parameter += 0 if a < neuron.n_outputs else len(draw.symbols)

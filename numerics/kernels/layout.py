@@ -37,8 +37,8 @@ class SumLayout:
     unit: int = UNIT
 
     @classmethod
-    def fitting(cls, n_fields: int, max_points: int, dtype: str) -> SumLayout:
-        """Return the layout with the longest products that leaves enough threads.
+    def fitting(cls, n_fields: int, max_points: int, dtype: str, *, has_weights: bool = False) -> SumLayout:
+        """Return the layout with the longest products that leaves enough threads, and room for weights if wanted.
 
         Raises
         ------
@@ -49,9 +49,11 @@ class SumLayout:
         for lanes in (128, 64, 32, 16, 8):
             for stored in range((max_points + 1) // 2, 0, -1):
                 layout = cls(n_fields, max_points, stored, lanes)
-                if (layout.n_rows + 1) * (lanes + 1) * size <= SHARED_BYTES and layout.n_rows < 2**16:
+                # a row of ones, and with weights one of these and two of numbers in double precision
+                more = (lanes + 1) * size + 2 * 8 * lanes if has_weights else 0
+                if (layout.n_rows + 1) * (lanes + 1) * size + more <= SHARED_BYTES and layout.n_rows < 2**16:
                     return layout
-        most = SHARED_BYTES // (9 * size) - 1
+        most = (SHARED_BYTES - 2 * 8 * 8 * has_weights) // (9 * size) - 1 - has_weights
         raise ValueError(
             f"the CUDA kernel takes up to {most} outputs times points in {dtype}, got {n_fields}: use fewer points, "
             "dtype='float32', or backend='numba'"

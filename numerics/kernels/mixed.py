@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +20,13 @@ from numpy.typing import NDArray
 from numerics.kernels import LANES, Neuron
 from numerics.kernels.cpu import EnsembleKernel, kernel_module
 from numerics.kernels.features import FeatureNeuron
+from numerics.kernels.shared_values import Shared, SharedValues
 from numerics.kernels.threads import n_threads
 
 if TYPE_CHECKING:
     from numerics.model import NetworkModel
 
 _GROUPS_PER_CALL = 2048  # whose numbers, about 16 MB, go into memory that is used again and again
-
-Shared: TypeAlias = dict[str, NDArray[np.float64]]
 
 
 class MixedKernel(EnsembleKernel):
@@ -63,8 +62,7 @@ class MixedKernel(EnsembleKernel):
         dtype: str,
         usual_width: int | None = None,
     ) -> None:
-        self._drawn, self._model_of = drawn, model_of
-        self._values: dict[int, Shared] = {}
+        self._shared, self._model_of = SharedValues(drawn), model_of
         model = model_of(drawn(0, 0, 1))
         self._has_widths = bool(np.ndim(model.width))
         width = int(np.ravel(model.width)[0]) if usual_width is None else usual_width
@@ -111,15 +109,7 @@ class MixedKernel(EnsembleKernel):
 
         Widths have the shape (n_blocks, group1 - group0, LANES).
         """
-        # values of blocks that take several calls are kept; those of other blocks are forgotten before any are drawn
-        kept, self._values = self._values, {}
-        values = {b: found for b in blocks if (found := kept.get(b)) and _length(found) >= group1 * LANES}
-        del kept
-        values |= {b: self._drawn(b, 0, n_groups * LANES) for b in blocks if b not in values}
-        self._values = values
-        wanted = slice(group0 * LANES, group1 * LANES)
-        joined = {name: np.concatenate([values[b][name][wanted] for b in blocks]) for name in values[blocks[0]]}
-        model = self._model_of(joined)
+        model = self._model_of(self._shared.joined(blocks, group0 * LANES, group1 * LANES, n_groups * LANES))
         rows = model.lane_rows
         shape = len(blocks), group1 - group0, LANES
         numbers = np.empty((*shape[:2], len(rows), LANES), dtype=self._arguments[1].dtype)
@@ -127,7 +117,3 @@ class MixedKernel(EnsembleKernel):
             numbers[:, :, i] = np.reshape(row, shape) if np.ndim(row) else row
         width, points, offsets, _, *rest = self._arguments
         return np.reshape(model.width, shape) if self._has_widths else width, points, offsets, numbers, *rest
-
-
-def _length(shared: Shared) -> int:
-    return len(next(iter(shared.values())))

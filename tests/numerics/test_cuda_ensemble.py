@@ -6,8 +6,6 @@ import ctypes
 import re
 import shutil
 import subprocess
-import sys
-import types
 from functools import cache
 
 import numpy as np
@@ -22,7 +20,8 @@ from numerics import Ensemble
 from numerics.backends import usable_gpu
 from numerics.forward import network_outputs
 from numerics.kernels import philox
-from numerics.kernels._cuda_source import kernel_source, network_source, sums_source
+from numerics.kernels._cuda_kernels import kernel_source
+from numerics.kernels._cuda_source import network_source, sums_source
 from numerics.kernels.cpu import EnsembleKernel
 from numerics.kernels.layout import SumLayout
 from numerics.methods import neuron_model
@@ -153,69 +152,8 @@ def test_text_of_the_device_makes_the_sums_of_the_cpu_kernel(host, name, dtype):
     assert distance(sums, wrong[0]) > 1e-3
 
 
-DEVICE_ON_THE_HOST = """
-#define __global__
-#define __shared__ static
-#define __launch_bounds__(n)
-#define __syncthreads()
-struct Place { unsigned int x; };
-static Place blockIdx, threadIdx, blockDim, gridDim;
-extern "C" void place(unsigned int block, unsigned int thread, unsigned int size, unsigned int blocks) {
-    blockIdx.x = block; threadIdx.x = thread; blockDim.x = size; gridDim.x = blocks;
-}
-"""
-
-
-class HostArray(np.ndarray):
-    def get(self):
-        return np.asarray(self)
-
-
-def host_module(folder, code: str):
-    """Stand in for ``cupy.RawModule``: kernels run thread by thread, right for blocks of one thread or no barrier."""
-    (folder / "device.cpp").write_text(DEVICE_ON_THE_HOST + code)
-    library = folder / f"device{len(list(folder.iterdir()))}.so"
-    options = ["-std=c++17", "-O1", "-ffp-contract=off", "-shared", "-fPIC"]
-    subprocess.run([shutil.which("g++"), *options, folder / "device.cpp", "-o", library], check=True)
-    loaded = ctypes.CDLL(str(library))
-
-    def get_function(name: str):
-        def launch(grid, block, arguments):
-            values = [np.ctypeslib.as_ctypes(np.asarray(a)) if np.ndim(a) == 0 else ctypes.c_void_p(a.ctypes.data)
-                      for a in arguments]  # fmt: skip
-            for b in range(grid[0]):
-                for t in range(block[0]):
-                    loaded.place(b, t, block[0], grid[0])
-                    getattr(loaded, name)(*values)
-
-        return launch
-
-    return types.SimpleNamespace(get_function=get_function)
-
-
-@pytest.fixture
-def cupy_on_the_host(monkeypatch, tmp_path):
-    """A module ``cupy`` whose device is the C++ compiler, with one thread in a block so that barriers mean nothing."""
-    if shutil.which("g++") is None:
-        pytest.skip("needs the C++ compiler g++")
-    device = types.SimpleNamespace(compute_capability="90", attributes={"MultiProcessorCount": 1})
-    runtime = types.SimpleNamespace(getDeviceCount=lambda: 1)
-    fake = types.SimpleNamespace(
-        cuda=types.SimpleNamespace(runtime=runtime, Device=lambda: device),
-        asarray=lambda a, dtype=None: np.array(a, dtype=dtype).view(HostArray),
-        empty=lambda shape, dtype=np.float64: np.full(shape, np.nan, dtype=dtype).view(HostArray),
-        RawModule=lambda code, options: host_module(tmp_path, code),
-    )
-    monkeypatch.setitem(sys.modules, "cupy", fake)
-    one_thread = lambda n_fields, max_points, dtype: SumLayout(n_fields, max_points, 2, 1, 64)  # noqa: E731
-    monkeypatch.setattr(SumLayout, "fitting", one_thread)
-    monkeypatch.setattr("numerics.kernels.cuda.UNIT", 64)
-    monkeypatch.setattr("numerics.kernels.cuda.LANES", 32)  # of a group, so that a block has groups and units
-
-
 def test_ensemble_on_a_device_is_that_of_the_cpu(cupy_on_the_host, monkeypatch):
-    monkeypatch.setattr("numerics.blocks.LANES", 32)
-    monkeypatch.setattr("numerics.ensemble.block_size", lambda n_nets: 200)
+    monkeypatch.setattr("numerics.ensemble.block_size", lambda n_nets: 600)
     there, here = (Ensemble(NETS["cos"], n_nets=930, seed=SEED, backend=b) for b in ("cupy", "numpy"))
     assert there.backend == "cupy"
     assert distance(there.sample(POINTS, start=150, count=500), here.sample(POINTS, start=150, count=500)) < 1e-12
