@@ -61,6 +61,11 @@ def weigh_networks(logs, n_valid, head, weights, tiles):
     for l in range(n_valid):
         if logs[l] > top:
             top = logs[l]
+    if top == -np.inf:  # nothing of any weight so far; what is no number is told
+        for l in range(LANES):
+            weights[l] = 0.0 if l >= n_valid or logs[l] == -np.inf else np.nan
+            head[1] += weights[l]
+        return
     if top > head[0]:
         factor = np.exp(head[0] - top)
         for t in range(tiles.shape[0]):

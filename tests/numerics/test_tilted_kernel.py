@@ -165,6 +165,23 @@ def test_sums_that_are_not_finite():
         Ensemble(tilt, n_nets=1000).connected_correlators([[0.0]], max_points=2)
 
 
+def test_networks_without_weight_and_without_a_number():
+    net = TILTS["cos"]
+    weigh = _weighted(both(net, 1000, "float64")[0]).kernel(points(net), 2)._module.weigh_networks
+    nothing, some = np.full(128, -np.inf), np.where(np.arange(128) % 2, -np.inf, 3.0)
+    head, weights, tiles = np.array([-np.inf, 0.0, 0.0]), np.ones(128), np.zeros((2, 16))
+    weigh(nothing, 128, head, weights, tiles)  # the first group: none is of any weight
+    assert np.array_equal(head, [-np.inf, 0, 0])
+    assert not weights.any()
+    weigh(some, 100, head, weights, tiles)
+    assert np.array_equal(head, [3, 50, 50])
+    assert np.array_equal(weights, (np.arange(128) % 2 == 0) & (np.arange(128) < 100))
+    for logs in (np.where(np.arange(128) == 5, np.nan, nothing), np.where(np.arange(128) == 5, np.nan, some)):
+        head = np.array([-np.inf, 0.0, 0.0])
+        weigh(logs, 128, head, weights, tiles)
+        assert np.isnan(head[1])
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_a_quadratic_tilt_changes_the_variance(dtype):
     net, x = cos_net(), np.array([[0.0], [0.7]])
