@@ -186,3 +186,32 @@ def sums_module(dtype: str) -> ModuleType:
     numbers = f"LANES = {LANES}\nALIGNMENT = {8 if dtype == 'float64' else 4}"
     source = "\n".join(["from numba import njit", _WIDE_VECTORS, numbers, _TILES, _FUNCTIONS])
     return load_module(source, label=f"monomials_{dtype}")
+
+
+_PLACES = """
+import numpy as np
+from numba import njit
+
+
+@njit(nogil=True, cache=True)
+def to_tiles(sums, places, tiles):
+    for b in range(sums.shape[0]):
+        for t in range(places.shape[0]):
+            for k in range(places.shape[1]):
+                tiles[b, t, k] = sums[b, places[t, k]] if places[t, k] >= 0 else 0.0
+
+
+@njit(nogil=True, cache=True)
+def from_tiles(tiles, places, sums):
+    for b in range(sums.shape[0]):
+        for t in range(places.shape[0]):
+            for k in range(places.shape[1]):
+                if places[t, k] >= 0:
+                    sums[b, places[t, k]] = tiles[b, t, k]
+"""
+
+
+@cache
+def places_module() -> ModuleType:
+    """Return the module that moves sums of monomials to tiles and back: ``to_tiles`` and ``from_tiles``."""
+    return load_module(_PLACES, label="places_of_monomials")

@@ -15,7 +15,7 @@ from itertools import combinations_with_replacement
 import numpy as np
 from numpy.typing import NDArray
 
-from numerics.kernels._sums_source import TILE
+from numerics.kernels._sums_source import TILE, places_module
 
 _SHAPES = ((4, 4), (2, 8), (8, 2))  # lines and columns
 _NOWHERE = -1
@@ -57,13 +57,14 @@ class Tiles:
         return squares, oblongs
 
     def filled(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return sums (n_sets, n_monomials) as kernels take them, (n_sets, n + m, 16); places of no use hold others."""
-        return np.take(sums, self.places, axis=1)  # contiguous, where an index would give any order
+        """Return sums (n_sets, n_monomials) as kernels take them, (n_sets, n + m, 16), zero at places of no use."""
+        tiles = np.empty((len(sums), *self.places.shape))
+        places_module().to_tiles(sums, self.places, tiles)
+        return tiles
 
     def empty(self, tiles: NDArray[np.float64], sums: NDArray[np.float64]) -> None:
         """Write sums in tiles to their places."""
-        used = self.places != _NOWHERE
-        sums[:, self.places[used]] = tiles[:, used]
+        places_module().from_tiles(tiles, self.places, sums)
 
 
 @cache
