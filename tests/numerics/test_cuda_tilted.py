@@ -6,11 +6,10 @@ import re
 
 import numpy as np
 import pytest
-import sympy
+from sample_ensembles import TILTS, points
 
-from diagrams.architectures import cos_net, gauss_net, network, relu_net
-from diagrams.distributions import Gaussian, StudentT, Uniform
-from diagrams.independence import neuron_sum, score_family, tilted
+from diagrams.architectures import cos_net
+from diagrams.independence import neuron_sum, tilted
 from diagrams.symbols import symbol
 from numerics import Ensemble
 from numerics.backends import usable_gpu
@@ -22,42 +21,7 @@ from numerics.potentials import network_functions
 
 SEED = 2**40 + 3
 DTYPES = ("float64", "float32")
-
-
-def cos_tilt():
-    net = cos_net(input_dim=2)
-    potential = (neuron_sum(net.w0[0] ** 2) ** 2 + neuron_sum(net.w0[1] ** 2) ** 2 + neuron_sum(net.b0)) / net.N
-    return tilted(net, potential).at(N=7, sigma_w0=1, sigma_w1=1, alpha=0.5)
-
-
-def field_tilt():
-    """With the field itself, and output weights of a mean."""
-    net = relu_net(output_bias=True, mean_w1=1)
-    potential = neuron_sum(1, at=[[1]]) ** 4 + neuron_sum(net.w1**2)
-    return tilted(net, potential).at(N=5, sigma_w0=1, sigma_w1=1, sigma_b0=1, sigma_b1=1, alpha=sympy.Rational(1, 10))
-
-
-def family():
-    net, alpha = gauss_net(), symbol("alpha")
-    log_density = -sympy.log(1 + alpha) * neuron_sum(net.w0**2) ** 2 / net.N - alpha**2 * neuron_sum(net.b0**4)
-    return score_family(net, log_density).at(N=6, sigma_w0=1, sigma_w1=1, sigma_b0=1, alpha=0.3)
-
-
-def feature_tilt():
-    """Every kind of draw, splines too, and an amplitude that depends on parameters."""
-    w, b, t, x = (symbol(name) for name in ("w", "b", "t", "x"))
-    laws = {w: Gaussian(1), b: Uniform(-1, 2), t: StudentT(5)}
-    net = network(w**2 * (sympy.tanh(w * x + b) + sympy.cos(t * x)), parameters=laws, point=x)
-    potential = neuron_sum(w**2 * b**2) ** 2 + neuron_sum(w**4) + neuron_sum(net.w1**2 * b**2)
-    return tilted(net, potential).at(N=5, sigma_w1=1, alpha=0.05)
-
-
-TILTS = {"cos": cos_tilt(), "field": field_tilt(), "family": family(), "feature": feature_tilt()}
 BLOCKS = [Block(0, 0, 700), Block(1, 0, 1), Block(2, 0, 300)]  # several units, several groups, and one network
-
-
-def points(net) -> np.ndarray:
-    return np.random.default_rng(4).uniform(-1, 1, (3, net.input_dim))
 
 
 def ensemble(net, backend: str, dtype: str = "float64", n_nets: int = 1000, seed: int = SEED) -> Ensemble:

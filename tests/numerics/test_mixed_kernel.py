@@ -8,64 +8,16 @@ import numba
 import numpy as np
 import pytest
 import sympy
+from sample_ensembles import MIXTURES, THIRD, WIDTHS, formula_net, points
 
-from diagrams.architectures import cos_net, erf_net, gauss_net, linear_net, network, relu_net
-from diagrams.distributions import Constant, Gaussian, StudentT, Uniform
-from diagrams.independence import Discrete, Gamma, SquareRoot, mixture
+from diagrams.architectures import cos_net, network, relu_net
+from diagrams.distributions import Gaussian, StudentT
+from diagrams.independence import Discrete, mixture
 from diagrams.symbols import symbol
 from numerics import Ensemble, blocks, compare
 from numerics.mixed import MixedNetworks
 
-THIRD = sympy.Rational(1, 3)
-LAWS = {
-    "sigma_w0": Discrete((1, 2)),
-    "sigma_w1": SquareRoot(Gamma(2, THIRD)),
-    "sigma_b0": SquareRoot(Gamma(3, THIRD / 10)),
-    "sigma_b1": Discrete((0, THIRD)),
-}
-
-
-WIDTHS = Discrete((1, 2, 5, 7, 8))  # neurons are drawn 1, 2 or 4 a round
-N, S, H = (symbol(name) for name in ("N", "s", "h"))
-
-
-def general_net():
-    """A net of the library's general kind: shared widths of Gaussian, uniform and constant draws, and a spline."""
-    w, b, c, t, x = (symbol(name) for name in ("w", "b", "c", "t", "x"))
-    laws = {w: Gaussian(S**2), b: Uniform(-H, 2 * H), c: Constant(S * H), t: StudentT(5)}
-    feature = sympy.tanh(w * x + b) + c * sympy.cos(t * x)
-    return network(feature, parameters=laws, point=x, output_dim=2, output_bias=True).at(sigma_w1=1)
-
-
-def formula_net():
-    """A net with its width and a shared parameter in the formula; output weights are drawn by a spline."""
-    w, x = symbol("w"), symbol("x")
-    return network(sympy.tanh(w * x / S + 1 / N), parameters={w: Gaussian(S**2 / N)}, point=x, readout=StudentT(5))
-
-
-def mixed_net(net, **laws):
-    known = {**LAWS, "s": Discrete((1, 2)), "h": Gamma(2, THIRD), **laws}
-    return mixture(net, {name: law for name, law in known.items() if name in net._symbols()})
-
-
-NETS = {
-    "cos": cos_net(output_bias=True),
-    "gauss": gauss_net(output_dim=2, mean_w1=1),
-    "relu": relu_net(input_dim=2, mean_w1=1, output_bias=True),
-    "erf": erf_net(output_dim=2, output_bias=True),
-    "linear": linear_net(input_dim=6, hidden_bias=True),
-    "feature": general_net(),
-}
-MIXTURES = {
-    **{name: mixed_net(net).at(N=7) for name, net in NETS.items()},
-    **{f"{name} of random width": mixed_net(net, N=WIDTHS) for name, net in NETS.items()},
-    "formula of random width": mixed_net(formula_net(), N=WIDTHS),
-}
 SLOW = [name for name in MIXTURES if name.startswith(("gauss of", "erf", "linear")) or name == "relu"]
-
-
-def points(mixed) -> np.ndarray:
-    return np.random.default_rng(4).uniform(-1, 1, (3, mixed.input_dim))
 
 
 @pytest.mark.parametrize(
@@ -152,7 +104,7 @@ def test_every_network_has_the_neurons_of_its_width(net, fixed):
 @pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
 def test_neurons_that_a_network_does_not_have_may_overflow(dtype):
     w, x = symbol("w"), symbol("x")
-    net = network(sympy.exp(w * x), parameters={w: Gaussian(S**2)}, point=x).at(sigma_w1=1)
+    net = network(sympy.exp(w * x), parameters={w: Gaussian(symbol("s") ** 2)}, point=x).at(sigma_w1=1)
     scale = 400 if dtype == "float64" else 50
     mixed = mixture(net, {"N": Discrete((1, 40)), "s": Discrete((1, scale))})
     with np.errstate(all="ignore"):  # inf - inf
@@ -235,7 +187,7 @@ def test_the_memory_of_a_call_does_not_grow_with_the_networks():
 
 def test_splines_that_depend_on_a_random_width_are_for_array_code():
     w, x = symbol("w"), symbol("x")
-    net = network(sympy.cos(w * x), parameters={w: StudentT(5, 1 / N)}, point=x).at(sigma_w1=1)
+    net = network(sympy.cos(w * x), parameters={w: StudentT(5, 1 / symbol("N"))}, point=x).at(sigma_w1=1)
     mixed = mixture(net, {"N": Discrete((1, 4))})
     with pytest.raises(NotImplementedError, match=r"has random parameters \['N'\]"):
         MixedNetworks(mixed, 0, "numba", "float64")

@@ -6,53 +6,15 @@ import numba
 import numpy as np
 import pytest
 import sympy
+from sample_ensembles import TILTS, points
 
-from diagrams.architectures import cos_net, gauss_net, network, relu_net
-from diagrams.distributions import Gaussian, StudentT, Uniform
-from diagrams.independence import neuron_sum, score_family, tilted
-from diagrams.symbols import symbol
+from diagrams.architectures import cos_net
+from diagrams.independence import neuron_sum, tilted
 from numerics import Ensemble, blocks, compare
 from numerics.blocks import Block, block_summer, nobody
 from numerics.broken import _weighted
 from numerics.checkpoint import CheckpointError
 from numerics.reweighting import joined_rows
-
-TENTH = sympy.Rational(1, 10)
-
-
-def cos_tilt():
-    net = cos_net(input_dim=2)
-    potential = (neuron_sum(net.w0[0] ** 2) ** 2 + neuron_sum(net.w0[1] ** 2) ** 2 + neuron_sum(net.b0)) / net.N
-    return tilted(net, potential).at(N=7, sigma_w0=1, sigma_w1=1, alpha=0.5)
-
-
-def field_tilt():
-    """With the field itself, in a net whose neurons are added a round at a time."""
-    net = relu_net(output_bias=True, mean_w1=1)
-    potential = neuron_sum(1, at=[[1]]) ** 4 + neuron_sum(net.w1**2)
-    return tilted(net, potential).at(N=5, sigma_w0=1, sigma_w1=1, sigma_b0=1, sigma_b1=1, alpha=TENTH)
-
-
-def family():
-    net, alpha = gauss_net(), symbol("alpha")
-    log_density = -sympy.log(1 + alpha) * neuron_sum(net.w0**2) ** 2 / net.N - alpha**2 * neuron_sum(net.b0**4)
-    return score_family(net, log_density).at(N=6, sigma_w0=1, sigma_w1=1, sigma_b0=1, alpha=0.3)
-
-
-def feature_tilt():
-    """A net of the library's general kind, whose amplitude depends on its parameters."""
-    w, b, t, x = (symbol(name) for name in ("w", "b", "t", "x"))
-    laws = {w: Gaussian(1), b: Uniform(-1, 2), t: StudentT(5)}
-    net = network(w**2 * (sympy.tanh(w * x + b) + sympy.cos(t * x)), parameters=laws, point=x)
-    potential = neuron_sum(w**2 * b**2) ** 2 + neuron_sum(w**4) + neuron_sum(net.w1**2 * b**2)
-    return tilted(net, potential).at(N=5, sigma_w1=1, alpha=0.05)
-
-
-TILTS = {"cos": cos_tilt(), "field": field_tilt(), "family": family(), "feature": feature_tilt()}
-
-
-def points(net) -> np.ndarray:
-    return np.random.default_rng(4).uniform(-1, 1, (3, net.input_dim))
 
 
 def both(net, n_nets: int, dtype: str) -> list[Ensemble]:
